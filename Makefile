@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+# make            the program, build/egress-filter
+# make demo       packages, build, a small offline internet, and the filter at work in it
+# make test       everything that fits the budget; make test-long holds the rest
+# make lint       format, static analysis, shell and manual page checks
+# V=1 shows the commands.
+
+CC       ?= gcc
+CLANG    ?= clang
+BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+BUILD    ?= build
+VERSION  := 0.1.0
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)')
+
+WARN    := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes \
+           -Wmissing-prototypes -Wwrite-strings -Wvla -Wformat=2 -Werror
+HARDEN  := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+LDHARD  := -pie -Wl,-z,relro,-z,now
+LIBS    := -lbpf -levent_core -lcrypto -ljansson -lidn2 -lpsl -lseccomp -lcap-ng -lmnl \
+           -lnetfilter_queue -lyaml
+CPPFLAGS += -D_GNU_SOURCE -DEGRESS_VERSION='"$(VERSION)"' -I. -Iproxy -I$(BUILD)
+CFLAGS  ?= -O2 -g
+ALL_CFLAGS = -std=c17 $(WARN) $(CFLAGS) -MMD -MP
+
+SRC  := $(sort $(wildcard proxy/*.c proxy/*/*.c rules/*.c setup/*.c))
+MAIN := proxy/main.c
+BPF  := $(sort $(wildcard bpf/*.bpf.c))
+SKEL := $(BPF:%.bpf.c=$(BUILD)/%.skel.h)
+
+OBJ      := $(SRC:%.c=$(BUILD)/release/%.o)
+# The sanitized objects are without main, for unit tests; the fuzzed ones are clang's.
+ASAN_OBJ := $(filter-out $(BUILD)/asan/$(MAIN:.c=.o),$(SRC:%.c=$(BUILD)/asan/%.o))
+# Fuzz targets link pure code only.
+PURE     := $(sort $(wildcard rules/*.c proxy/base/*.c proxy/dns/wire*.c proxy/dns/names.c proxy/tls/*.c \
+              proxy/session/first_bytes.c proxy/audit/record*.c proxy/audit/json.c proxy/audit/redact.c))
+FUZZ_OBJ := $(PURE:%.c=$(BUILD)/fuzz/%.o)
+
+UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+TOOL := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tools/*.c)))
+
+SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+.DELETE_ON_ERROR:
+.PHONY: all demo test test-long unit fuzz tools lint format install uninstall clean packages
+.SECONDARY:
+
+all: $(BUILD)/egress-filter
+
+$(BUILD)/egress-filter: $(OBJ)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDHARD) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/release/%.o: %.c | $(SKEL)
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(HARDEN) $(ALL_CFLAGS) -c -o $@ $<
+
+$(BUILD)/asan/%.o: %.c | $(SKEL)
+	$(call say,CC san,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -std=c17 $(WARN) -O1 -g $(SAN) -MMD -MP -c -o $@ $<
+
+$(BUILD)/fuzz/%.o: %.c
+	$(call say,CC fuzz,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS) -std=c17 -O1 -g $(SAN) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+$(BUILD)/asan/libegress.a: $(ASAN_OBJ)
+	$(Q)rm -f $@; ar rcs $@ $^
+
+$(BUILD)/fuzz/libpure.a: $(FUZZ_OBJ)
+	$(Q)rm -f $@; ar rcs $@ $^
+
+$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/asan/libegress.a
+	$(call say,UNIT,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -Itests -std=c17 $(WARN) -O1 -g $(SAN) -MMD -MP -o $@ $< $(BUILD)/asan/libegress.a -lcmocka $(LIBS)
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz/libpure.a
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS) -std=c17 -O1 -g $(SAN) -fsanitize=fuzzer -MMD -MP -o $@ $< $(BUILD)/fuzz/libpure.a -lidn2 -lpsl -lcrypto -ljansson -lyaml
+
+# Small helpers of the tests (servers, clients, injectors): no project code in them.
+$(BUILD)/tools/%: tests/tools/%.c
+	$(call say,TOOL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -std=c17 $(WARN) -O1 -g -MMD -MP -o $@ $< -lpthread
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -target bpf -O2 -g -Wall -Werror -I. -c -o $@ $<
+
+$(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
+	$(Q)$(BPFTOOL) gen skeleton $< name $(subst .,_,$*)_bpf > $@
+
+unit: $(UNIT)
+fuzz: $(FUZZ)
+tools: $(TOOL)
+
+packages:
+	$(Q)sh setup/packages.sh
+
+# Two steps, so that the second make sees what the first installed.
+demo: packages
+	$(Q)$(MAKE) --no-print-directory all tools
+	$(Q)tests/demo
+
+test: packages
+	$(Q)$(MAKE) --no-print-directory all unit fuzz tools
+	$(Q)tests/run
+
+test-long: packages
+	$(Q)$(MAKE) --no-print-directory all unit fuzz tools
+	$(Q)tests/run --long
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(OBJ:.o=.d) $(ASAN_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(UNIT:=.d) $(FUZZ:=.d) $(TOOL:=.d)

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ * What a process is: an immutable, counted record, taken in the kernel at exec and kept for as long
+ * as somebody holds it, also when the process has gone. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attrib.h"
+#include "base/buffer.h"
+#include "bpf/attribution.h"
+#include "rules/event.h"
+
+struct process_ancestor {
+    uint32_t pid;
+    const char *exe; /* NULL: not known */
+};
+
+struct process {
+    unsigned count; /* of references; see process_ref */
+    struct process_key key;
+    unsigned known;  /* enum process_fact: what a policy may rely on */
+    unsigned flags;  /* enum process_flag, as the kernel side saw it */
+    bool from_proc;  /* older than the filter: read from /proc, not taken at exec */
+    uint32_t ns_pid; /* in its own pid namespace; 0: not known */
+    uint32_t uid;
+    uint32_t netns, mntns, userns;
+    uint64_t exe_ino;
+    uint32_t exe_dev;
+    const char *exe, *cwd; /* NULL: not known. Strings live as long as the record */
+    const char *user;      /* NULL: uid has no name */
+    const char *cgroup;    /* v2 path */
+    const char *const *args;
+    size_t n_args;
+    uint64_t args_total;                      /* bytes at exec, before any cut */
+    const struct process_ancestor *ancestors; /* nearest first */
+    size_t n_ancestors;
+};
+
+struct process *process_ref(struct process *p);
+/* Drops one count and frees the record with the last; accepts NULL. */
+void process_unref(struct process *p);
+
+/* Writes the record as bytes for another role, and makes a record of such bytes.
+ * process_unpack trusts nothing: returns NULL when the bytes are no record (errno EBADMSG) or
+ * memory ran out. Bounded by PROCESS_PACK_MAX: arguments, then ancestors, are cut to fit. */
+#define PROCESS_PACK_MAX 32768
+void process_pack(const struct process *p, struct buffer *out) NONNULL(1, 2);
+struct process *process_unpack(const void *data, size_t len) NODISCARD;
+
+/* The view that rules judge by. `parents` is the caller's room for the executables of ancestors. */
+#define PROCESS_ANCESTORS_MAX 32
+void process_event_view(const struct process *p, const char *parents[PROCESS_ANCESTORS_MAX],
+                        struct event_process *out) NONNULL(1, 2, 3);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ * The log file: opened once, appended to, chained by SHA-256 (AUDIT-LOG.md, Chain). Owned by the
+ * keeper. */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "audit/record.h"
+#include "base/attrib.h"
+#include "base/error.h"
+
+#define LOG_HASH_HEX 64
+
+struct log;
+
+struct log_options {
+    const char *path;
+    gid_t group; /* group of a new file, (gid_t)-1 to leave it; mode 0640 */
+    enum log_args args;
+};
+
+/* Opens or makes the file (O_APPEND|O_NOFOLLOW, regular files only, locked against a second
+ * writer) and takes the chain up where its last record left it. -EWOULDBLOCK: another run is
+ * writing it. Negative errno and *error on failure. */
+int log_open(const struct log_options *o, struct log **out, struct error *error) NODISCARD
+    NONNULL(1, 2, 3);
+/* Closes and frees; accepts NULL. */
+void log_close(struct log *log);
+
+/* Appends one record. write(2) has returned when this does. On failure the file is cut back to
+ * where it was and a negative errno returned (-ENOSPC, -EIO, …): nothing may be let through then.
+ */
+int log_append(struct log *log, struct record *r, const struct process *p) NODISCARD NONNULL(1, 2);
+
+/* The newest record's number and hash, to be told elsewhere. 0 and "" before the first. */
+uint64_t log_head(const struct log *log, char hash[LOG_HASH_HEX + 1]) NONNULL(1, 2);
+const char *log_path(const struct log *log) NONNULL(1);

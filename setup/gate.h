@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ * The network of one run: the command's namespace, and the gate, a nameless namespace of ours that
+ * it is wired to and that leads nowhere else. Every packet that leaves the command's namespace
+ * arrives in the gate and finds only our listening sockets and our queue. Both namespaces go with
+ * the last descriptor and process that hold them; nothing on the host changes. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attrib.h"
+#include "base/error.h"
+
+#define GATE_CLIENT_IP 0xC0000002u /* 192.0.0.2, of the command; RFC 7335's block, routed nowhere  \
+                                    */
+#define GATE_IP    0xC0000001u     /* 192.0.0.1, of the gate */
+#define GATE_QUEUE 0               /* NFQUEUE number in the gate */
+#define GATE_MARK_REJECT                                                                           \
+    2 /* verdict NF_REPEAT with this mark: answered with ICMP port unreachable */
+
+struct gate {
+    int host_ns; /* the namespace of the caller */
+    int gate_ns;
+    int client_ns;          /* the command's */
+    uint64_t client_cookie; /* SO_NETNS_COOKIE of client_ns */
+    int tcp;     /* listening in the gate, IP_TRANSPARENT: accepts every TCP connection that
+                    leaves; getsockname(2) of an accepted socket is the original destination */
+    int dns_udp; /* UDP port 53 of every address, in the gate; IP_PKTINFO on, IP_TRANSPARENT */
+    int client_dns_udp; /* UDP port 53 of every address of the command's namespace (127.0.0.53 …) */
+    int client_dns_tcp; /* TCP port 53 of the same, listening */
+};
+
+/* Makes both namespaces, the wire, addresses and routes, IPv6 off in both, the rules of the gate,
+ * and the sockets; or nothing. Must be called by a process with one thread and CAP_SYS_ADMIN and
+ * CAP_NET_ADMIN, whose network namespace is the same afterwards. Negative errno and *error on
+ * failure. */
+int gate_open(struct gate *g, struct error *error) NODISCARD NONNULL(1, 2);
+/* Closes what is open; accepts a half-built one that began as GATE_INIT. */
+void gate_close(struct gate *g);
+#define GATE_INIT                                                                                  \
+    {                                                                                              \
+        -1, -1, -1, 0, -1, -1, -1, -1                                                              \
+    }
+
+/* A socket that listens in the command's namespace on 127.0.0.1:port (TCP), for --host-port.
+ * Returns the descriptor, or a negative errno with *error. */
+int gate_listen_client(const struct gate *g, uint16_t port, struct error *error) NODISCARD
+    NONNULL(1, 3);
