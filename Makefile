@@ -36,7 +36,8 @@ OBJ      := $(SRC:%.c=$(BUILD)/release/%.o)
 ASAN_OBJ := $(filter-out $(BUILD)/asan/$(MAIN:.c=.o),$(SRC:%.c=$(BUILD)/asan/%.o))
 # Fuzz targets link pure code only.
 PURE     := $(sort $(wildcard rules/*.c proxy/base/*.c proxy/dns/wire*.c proxy/dns/names.c proxy/tls/*.c \
-              proxy/session/first_bytes.c proxy/audit/record*.c proxy/audit/json.c proxy/audit/redact.c))
+              proxy/intercept/packet_read.c proxy/session/first_bytes.c proxy/audit/record*.c proxy/audit/json.c proxy/audit/redact.c \
+              proxy/attribution/process.c proxy/attribution/pack.c))
 FUZZ_OBJ := $(PURE:%.c=$(BUILD)/fuzz/%.o)
 
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
@@ -95,7 +96,7 @@ $(BUILD)/tools/%: tests/tools/%.c
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
 	$(call say,BPF,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -target bpf -O2 -g -Wall -Werror -I. -c -o $@ $<
+	$(Q)$(CLANG) -target bpf -O2 -g -Wall -Werror -I. -idirafter /usr/include/$(shell $(CC) -print-multiarch) -c -o $@ $<
 
 $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name $(subst .,_,$*)_bpf > $@
@@ -110,15 +111,38 @@ packages:
 # Two steps, so that the second make sees what the first installed.
 demo: packages
 	$(Q)$(MAKE) --no-print-directory all tools
-	$(Q)tests/demo
+	$(Q)BUILD=$(BUILD) tests/demo
 
 test: packages
 	$(Q)$(MAKE) --no-print-directory all unit fuzz tools
-	$(Q)tests/run
+	$(Q)BUILD=$(BUILD) tests/run
 
 test-long: packages
 	$(Q)$(MAKE) --no-print-directory all unit fuzz tools
-	$(Q)tests/run --long
+	$(Q)BUILD=$(BUILD) tests/run --long
+
+# The generated headers are there for the analyser, which follows includes.
+lint:
+	$(Q)sh setup/packages.sh all
+	$(Q)$(MAKE) --no-print-directory $(SKEL)
+	$(Q)BUILD=$(BUILD) tests/lint
+
+format:
+	$(Q)clang-format -i $$(find bpf proxy rules setup tests -name '*.[ch]')
+
+MAN := $(sort $(wildcard docs/*.[158]))
+
+install: all
+	install -D -m 0755 $(BUILD)/egress-filter $(DESTDIR)$(PREFIX)/bin/egress-filter
+	$(Q)for page in $(MAN); do \
+		install -D -m 0644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
+	done
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/egress-filter
+	$(Q)for page in $(MAN); do \
+		rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; \
+	done
 
 clean:
 	rm -rf $(BUILD)

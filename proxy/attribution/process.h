@@ -38,6 +38,12 @@ struct process {
     size_t n_ancestors;
 };
 
+/* Makes a record in one piece of memory of its own, all strings copied, with one count that the
+ * caller owns. NULL: memory ran out. */
+struct process *process_copy(const struct process *p) NODISCARD NONNULL(1);
+/* The memory that such a record takes. */
+size_t process_size(const struct process *p) NONNULL(1);
+
 struct process *process_ref(struct process *p);
 /* Drops one count and frees the record with the last; accepts NULL. */
 void process_unref(struct process *p);

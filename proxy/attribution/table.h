@@ -12,6 +12,14 @@
 
 struct process_table;
 
+#define PROCESS_GRACE_NS (600 * UINT64_C(1000000000))
+
+/* exec_id of a process that was read from /proc, which does not tell it; its start_ns is then in
+ * clock ticks of PROCESS_TICK_NS (field 22 of /proc/PID/stat times PROCESS_TICK_NS). It answers for
+ * any exec_id until an exec of the process is seen. */
+#define PROCESS_EXEC_ANY UINT32_MAX
+#define PROCESS_TICK_NS  UINT64_C(10000000)
+
 struct process_table_options {
     size_t max_bytes; /* memory for records of processes that have gone; 0: 64 MiB */
     /* Resolvers of names, so that the table itself touches nothing; each may be NULL and may return
@@ -28,7 +36,9 @@ void process_table_free(struct process_table *t);
 void process_table_event(struct process_table *t, const void *event, size_t len, uint64_t now_ns)
     NONNULL(1, 2);
 /* Adds a process that is older than the hooks (its chain of ancestors is added by the same call for
- * each of them). Strings are copied. */
+ * each of them, the first one first). Strings are copied. With a parent the ancestors are taken
+ * from the parent's record; without one those of p count, and its FACT_PARENTS: set it for the
+ * first process of all. -EEXIST: an event has told more already; -ENOMEM. */
 int process_table_add_old(struct process_table *t, const struct process *p,
                           const struct process_key *parent) NONNULL(1, 2);
 

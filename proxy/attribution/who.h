@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ * The proxy's way from a flow to a process: the owner out of the hooks' map, then the record, from
+ * a cache or by asking the keeper. */
+#pragma once
+
+#include "attribution/process.h"
+#include "base/attrib.h"
+#include "keeper/requests.h"
+
+struct who;
+
+/* p: the caller owns one count; NULL: not attributed. Never called from within who_ask. */
+typedef void who_done(void *context, struct process *p);
+
+struct who *who_new(struct requests *requests, struct ipc *keeper, int flows_fd) NODISCARD
+    NONNULL(1, 2);
+void who_free(struct who *w); /* accepts NULL */
+
+struct who_query;
+/* Finds who made a flow. Where that is known at once, *now is set (the caller owns a count; NULL
+ * when the flow has no owner) and NULL is returned: done is not called then. */
+struct who_query *who_ask(struct who *w, const struct flow_key *key, who_done *done, void *context,
+                          struct process **now) NONNULL(1, 2, 3, 5);
+void who_cancel(struct who_query *query); /* accepts NULL */

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT
+ * The programs in this very kernel, in a cgroup and a network namespace of the test's own: who made
+ * a flow, when the one who made it has long gone. Needs root; leaves nothing behind. */
+#include "unit/hooks_fixture.h"
+
+static void swarm_is_attributed(void **state UNUSED)
+{
+    bool seen[SWARM] = {false};
+    char n[8];
+    snprintf(n, sizeof n, "%d", SWARM);
+    RUN("swarm", f.port, n);
+    for (int i = 0; i < SWARM; i++) {
+        struct seen s = next_connection();
+        const int tag = atoi(s.hello.tag);
+        assert_in_range(tag, 0, SWARM - 1);
+        assert_false(seen[tag]);
+        seen[tag] = true;
+        assert_self(s.process);
+        assert_int_equal(s.process->key.pid, s.hello.pid);
+        assert_int_equal(s.process->n_args, 4);
+        assert_string_equal(s.process->args[0], "swarm-child");
+        assert_string_equal(s.process->args[3], s.hello.tag);
+        assert_true(s.process->known & FACT_PARENTS);
+        assert_int_equal(s.process->n_ancestors, 2);
+        assert_string_equal(s.process->ancestors[0].exe, f.self);
+        assert_int_equal(s.process->ancestors[1].pid, getpid());
+        seen_release(&s);
+    }
+    assert_int_equal(hooks_lost(f.hooks), 0);
+}
+
+static void fork_without_exec(void **state UNUSED)
+{
+    RUN("fork-connect", f.port);
+    struct seen s = next_connection();
+    assert_self(s.process);
+    assert_int_equal(s.process->key.pid, s.hello.pid);
+    assert_string_equal(s.process->args[1], "fork-connect");
+    assert_int_equal(s.process->n_ancestors, 2);
+    assert_true(s.process->ancestors[0].pid != s.hello.pid);
+    assert_string_equal(s.process->ancestors[0].exe, f.self);
+    seen_release(&s);
+}
+
+static void tcp_kinds(void **state UNUSED)
+{
+    static const struct {
+        const char *verb, *tag;
+    } kinds[] = {{"thread-connect", "thread"},
+                 {"tcp-mapped", "mapped"},
+                 {"tcp-fastopen", "fastopen"},
+                 {"mptcp", "mptcp"}};
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        RUN(kinds[i].verb, f.port);
+        struct seen s = next_connection();
+        assert_string_equal(s.hello.tag, kinds[i].tag);
+        assert_self(s.process);
+        assert_int_equal(s.process->key.pid, s.hello.pid);
+        assert_string_equal(s.process->args[1], kinds[i].verb);
+        seen_release(&s);
+    }
+}
+
+static void exec_keeps_old_image(void **state UNUSED)
+{
+    RUN("connect-exec", f.port);
+    struct seen s = next_connection();
+    assert_self(s.process);
+    assert_string_equal(s.process->args[1], "connect-exec");
+    struct process_key next = s.owner.process;
+    next.exec_id++;
+    struct process *after = process_table_get(f.table, &next);
+    assert_non_null(after);
+    assert_string_equal(after->args[0], "after-exec");
+    assert_int_equal(after->n_ancestors, s.process->n_ancestors);
+    process_unref(after);
+    seen_release(&s);
+}
+
+static void udp_kinds(void **state UNUSED)
+{
+    static const char *const verbs[] = {"udp-sendto", "udp-connected", "udp-mapped-sendto",
+                                        "udp-mapped-connected"};
+    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+        RUN(verbs[i], f.udp_port);
+        struct seen s = next_datagram();
+        assert_self(s.process);
+        assert_string_equal(s.process->args[1], verbs[i]);
+        seen_release(&s);
+    }
+}
+
+/* The second owner of a port is never taken for the first, not even where nothing can be known. */
+static void reused_source_port(void **state UNUSED)
+{
+    char port[8];
+    int fd = serve(AF_INET, SOCK_DGRAM, port); /* a port that is free when this is closed */
+    assert_true(fd >= 0);
+    close(fd);
+    static const char *const tags[] = {"first", "second"};
+    for (size_t i = 0; i < ARRAY_SIZE(tags); i++) {
+        RUN("udp-from", f.udp_port, port, tags[i]);
+        struct seen s = next_datagram();
+        assert_string_equal(s.process->args[4], tags[i]);
+        seen_release(&s);
+    }
+    RUN("udp-from-full", f.udp_port, port);
+    assert_true(hooks_consume(f.hooks) >= 0);
+    const struct flow_key key = next_datagram_key();
+    struct flow_owner owner;
+    assert_int_equal(owner_lookup(f.flows, &key, &owner), -ENOENT);
+}
+
+static void ipv6_is_refused(void **state UNUSED)
+{
+    const struct sockaddr_in6 loopback = helper_v6(0, "::1");
+    char byte;
+    f.n_refused = 0;
+    RUN("ipv6", f.port6, f.udp_port6);
+    assert_true(hooks_consume(f.hooks) > 0);
+    assert_int_equal(f.n_refused, 4);
+    for (size_t i = 0; i < f.n_refused; i++) {
+        const struct process_ipv6 *r = &f.refused[i];
+        const bool tcp = i < 2;
+        struct process *p = process_table_get(f.table, &r->head.process);
+        assert_non_null(p);
+        assert_string_equal(p->args[1], "ipv6");
+        process_unref(p);
+        assert_memory_equal(r->dst_ip, &loopback.sin6_addr, sizeof r->dst_ip);
+        assert_int_equal(r->dst_port, helper_port(tcp ? f.port6 : f.udp_port6));
+        assert_int_equal(r->proto, tcp ? IPPROTO_TCP : IPPROTO_UDP);
+        assert_true(r->owner.netns_cookie == f.cookie);
+        assert_true(r->owner.cgroup_id == f.cgroup_id);
+    }
+    /* Nothing came through: on loopback it would be here by now. */
+    assert_int_equal(accept(f.tcp6, NULL, NULL), -1);
+    assert_int_equal(recv(f.udp6, &byte, 1, 0), -1);
+}
+
+static void raw_is_refused(void **state UNUSED)
+{
+    RUN("raw");
+}
+
+static void executable_without_a_name(void **state UNUSED)
+{
+    RUN("deleted", f.port, f.dir);
+    struct seen s = next_connection();
+    assert_true(s.process->flags & PROCESS_EXE_DELETED);
+    assert_false(s.process->known & FACT_EXE);
+    assert_string_equal(s.process->args[0], "deleted");
+    seen_release(&s);
+}
+
+static void executable_too_deep(void **state UNUSED)
+{
+    RUN("deep", f.port, f.dir);
+    struct seen s = next_connection();
+    assert_true(s.process->flags & PROCESS_EXE_CUT);
+    assert_false(s.process->known & FACT_EXE);
+    assert_string_equal(s.process->args[0], "deep");
+    seen_release(&s);
+}
+
+static void executable_under_chroot(void **state UNUSED)
+{
+    char expected[PATH_MAX + 96], root[96];
+    snprintf(root, sizeof root, "%s/root", f.dir);
+    assert_int_equal(mkdir(root, 0755), 0);
+    snprintf(expected, sizeof expected, "%s%s", root, f.self);
+    RUN("chroot", f.port, root);
+    struct seen s = next_connection();
+    assert_true(s.process->known & FACT_EXE);
+    assert_string_equal(s.process->exe, expected);
+    assert_string_equal(s.process->cwd, root);
+    seen_release(&s);
+}
+
+static void executable_bind_mounted_over(void **state UNUSED)
+{
+    const char *parents[PROCESS_ANCESTORS_MAX];
+    struct event_process view;
+    struct stat over, own;
+    char path[96];
+    RUN("bind-over", f.port, f.dir);
+    struct seen s = next_connection();
+    snprintf(path, sizeof path, "%s/over", f.dir);
+    assert_int_equal(stat(path, &over), 0);
+    assert_int_equal(stat("/proc/self/ns/mnt", &own), 0);
+    process_event_view(s.process, parents, &view);
+    assert_string_equal(s.process->exe, "/usr/bin/env");
+    assert_true(s.process->exe_ino == over.st_ino);
+    assert_true(view.foreign);
+    assert_int_equal(s.owner.mntns, s.process->mntns);
+    assert_true(s.owner.mntns != own.st_ino);
+    seen_release(&s);
+}
+
+static void arguments_too_long(void **state UNUSED)
+{
+    char longer[PROCESS_ARGS_MAX + 1000] = "";
+    memset(longer, 'x', sizeof longer - 1);
+    RUN("connect", f.port, "long", longer);
+    struct seen s = next_connection();
+    assert_true(s.process->flags & PROCESS_ARGS_CUT);
+    assert_int_equal(s.process->n_args, 4); /* not the half one */
+    assert_true(s.process->args_total > sizeof longer);
+    assert_true(s.process->known & FACT_EXE);
+    seen_release(&s);
+}
+
+static void other_namespaces_are_not_recorded(void **state UNUSED)
+{
+    const char *const arg[] = {"other-netns", NULL};
+    struct flow_key key;
+    struct flow_owner owner;
+    int report[2];
+    assert_int_equal(pipe2(report, O_CLOEXEC), 0);
+    assert_int_equal(run_reporting(arg, report[1]), 0);
+    assert_int_equal(read(report[0], &key, sizeof key), sizeof key);
+    close(report[0]);
+    close(report[1]);
+    assert_int_equal(owner_lookup(f.flows, &key, &owner), -ENOENT);
+}
+
+static int map_update(int fd, const struct flow_key *key, const struct flow_owner *owner)
+{
+    union bpf_attr attr;
+    memset(&attr, 0, sizeof attr);
+    attr.map_fd = (uint32_t)fd;
+    attr.key = (uint64_t)(uintptr_t)key;
+    attr.value = (uint64_t)(uintptr_t)owner;
+    return syscall(SYS_bpf, BPF_MAP_UPDATE_ELEM, &attr, sizeof attr) < 0 ? -errno : 0;
+}
+
+static void flows_descriptor_only_reads(void **state UNUSED)
+{
+    struct flow_key key = {.proto = IPPROTO_TCP};
+    struct flow_owner owner = {.uid = 1};
+    assert_int_equal(map_update(f.flows, &key, &owner), -EPERM);
+    assert_int_equal(owner_lookup(f.flows, &key, &owner), -ENOENT);
+    assert_int_equal(owner_lookup(-1, &key, &owner), -EBADF);
+}
+
+static void only_cgroup_hooks_are_offered(void **state UNUSED)
+{
+    static const enum attach_way ways[] = {ATTACH_KPROBE, ATTACH_FENTRY};
+    for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+        const struct hooks_options o = {.way = ways[i], .cgroup_fd = -1, .event = on_event};
+        struct error error = {0};
+        assert_null(hooks_attach(&o, &error));
+        assert_int_equal(error.code, -ENOTSUP);
+        assert_non_null(strstr(error.text, attach_way_name(ways[i])));
+    }
+    assert_int_equal(hooks_way(f.hooks), ATTACH_CGROUP);
+}
+
+/* All or none: a descriptor that is no cgroup leaves nothing attached, and the error says so. */
+static void failure_names_the_program(void **state UNUSED)
+{
+    const struct hooks_options o = {.cgroup_fd = f.tcp, .event = on_event};
+    struct error error = {0};
+    assert_null(hooks_attach(&o, &error));
+    assert_true(error.code < 0);
+    assert_non_null(strstr(error.text, "cannot attach on_"));
+}
+
+static const struct unit_test tests[] = {
+    REPORT("P01", swarm_is_attributed),
+    REPORT("P01", fork_without_exec),
+    REPORT("B03", tcp_kinds),
+    REPORT("B14", exec_keeps_old_image),
+    REPORT("B02", udp_kinds),
+    REPORT("P02", reused_source_port),
+    REPORT("B01", ipv6_is_refused),
+    REPORT("B04", raw_is_refused),
+    REPORT("P04", executable_without_a_name),
+    REPORT("P04", executable_too_deep),
+    REPORT("P04", executable_under_chroot),
+    REPORT("P01", arguments_too_long),
+    REPORT("P03", other_namespaces_are_not_recorded),
+    REPORT("R12", flows_descriptor_only_reads),
+    REPORT("-", only_cgroup_hooks_are_offered),
+    REPORT("R03", failure_names_the_program),
+};
+
+static const struct unit_test tests_userns[] = {REPORT("P04", executable_bind_mounted_over)};
+
+static void skip_all(const struct unit_test *test, size_t n, const char *reason)
+{
+    for (size_t i = 0; i < n; i++)
+        printf("skip %s %s: %s\n", test[i].id, test[i].test.name, reason);
+}
+
+static bool user_namespaces(void)
+{
+    pid_t child = fork();
+    if (child == 0)
+        _exit(unshare(CLONE_NEWUSER) != 0);
+    return !helper_wait(child);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        return helper_main(argc, argv);
+    const char *reason = set_up();
+    int bad = 0;
+    if (reason) {
+        skip_all(tests, ARRAY_SIZE(tests), reason);
+        skip_all(tests_userns, ARRAY_SIZE(tests_userns), reason);
+    } else if ((reason = start())) {
+        for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
+            printf("not ok %s %s: %s\n", tests[i].id, tests[i].test.name, reason);
+        bad = 1;
+    } else {
+        bad = unit_run(tests, ARRAY_SIZE(tests));
+        if (user_namespaces())
+            bad |= unit_run(tests_userns, ARRAY_SIZE(tests_userns));
+        else
+            skip_all(tests_userns, ARRAY_SIZE(tests_userns), "no user namespace to be had");
+    }
+    take_down();
+    return bad;
+}
