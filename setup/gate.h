@@ -11,12 +11,13 @@
 #include "base/attrib.h"
 #include "base/error.h"
 
-#define GATE_CLIENT_IP 0xC0000002u /* 192.0.0.2, of the command; RFC 7335's block, routed nowhere  \
-                                    */
-#define GATE_IP    0xC0000001u     /* 192.0.0.1, of the gate */
-#define GATE_QUEUE 0               /* NFQUEUE number in the gate */
-#define GATE_MARK_REJECT                                                                           \
-    2 /* verdict NF_REPEAT with this mark: answered with ICMP port unreachable */
+/* RFC 7335's block, which is routed nowhere. Host byte order. */
+#define GATE_CLIENT_IP 0xC0000002u /* 192.0.0.2, of the command */
+#define GATE_IP        0xC0000001u /* 192.0.0.1, of the gate */
+/* NFQUEUE number in the gate. */
+#define GATE_QUEUE 0
+/* Verdict NF_REPEAT with this mark: answered with ICMP port unreachable. */
+#define GATE_MARK_REJECT 2
 
 struct gate {
     int host_ns; /* the namespace of the caller */

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -218,7 +219,7 @@ static int bring_share(const struct view *v, const char *share)
 {
     char path[PATH_MAX];
     const char *name;
-    strcpy(path, share + strlen(v->root) + 1); /* resolved, so shorter than PATH_MAX */
+    snprintf(path, sizeof path, "%s", share + strlen(v->root) + 1);
     if (is_visible(v, path))
         return 0; /* below another share, or in a tree that came back whole */
     CLEANUP_FD int dir = make_parents(v, path, &name);
@@ -233,7 +234,7 @@ static int bring_text(const struct view *v, const char *file)
     char path[PATH_MAX];
     const char *name;
     struct stat st;
-    strcpy(path, file + strlen(v->root) + 1);
+    snprintf(path, sizeof path, "%s", file + strlen(v->root) + 1);
     if (is_visible(v, path))
         return 0;
     CLEANUP_FD int from = openat(v->old, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
