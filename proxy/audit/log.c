@@ -90,6 +90,17 @@ static int check_file(const struct log *log, struct stat *st, struct error *erro
     return error_set(error, -errno, "cannot lock the log '%s'", log->path);
 }
 
+/* A log that the watched user owns could be given another mode and rewritten: it becomes ours. */
+static int take_over(const struct log *log, const struct stat *st, gid_t group, struct error *error)
+{
+    if (st->st_uid == geteuid() || geteuid() != 0)
+        return 0;
+    if (fchown(log->fd, 0, group) < 0 || fchmod(log->fd, LOG_MODE) < 0)
+        return error_set(error, -errno, "cannot take the log '%s' over from user %u", log->path,
+                         (unsigned)st->st_uid);
+    return 0;
+}
+
 static int read_tail(const struct log *log, off_t from, size_t len, struct buffer *out)
 {
     char chunk[16384];
@@ -169,6 +180,8 @@ int log_open(const struct log_options *o, struct log **out, struct error *error)
         return log->fd;
     struct stat st;
     int r = check_file(log, &st, error);
+    if (r == 0)
+        r = take_over(log, &st, o->group, error);
     if (r == 0)
         r = resume(log, &st, error);
     if (r < 0)

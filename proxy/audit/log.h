@@ -22,7 +22,8 @@ struct log_options {
 
 /* Opens or makes the file (O_APPEND|O_NOFOLLOW, regular files only, locked against a second
  * writer) and takes the chain up where its last record left it. -EWOULDBLOCK: another run is
- * writing it. Negative errno and *error on failure. */
+ * writing it. Root takes a file over that another user owns. Negative errno and *error on failure.
+ */
 int log_open(const struct log_options *o, struct log **out, struct error *error) NODISCARD
     NONNULL(1, 2, 3);
 /* Closes and frees; accepts NULL. */

@@ -25,5 +25,7 @@ struct summary_totals summary_totals(const struct summary *s) NONNULL(1);
 
 /* The table for people. width: columns of the terminal, 0 for none; colour: use it. */
 void summary_print(const struct summary *s, FILE *out, unsigned width, bool colour) NONNULL(1, 2);
-/* One JSON object on one line: {"allowed":N,"denied":N,"failed":N,"rows":[{…}]}. */
-void summary_json(const struct summary *s, FILE *out) NONNULL(1, 2);
+/* One JSON object on one line: {"allowed":N,"denied":N,"expected":N,"failed":N,"log":…,"head":…,
+ * "rows":[{…}]}. head: the newest record, as verify --head takes it. */
+void summary_json(const struct summary *s, const char *log, const char *head, FILE *out)
+    NONNULL(1, 2, 3, 4);

@@ -273,7 +273,7 @@ static void row_json(const struct summary_row *row, struct buffer *out)
     buffer_add_char(out, '}');
 }
 
-void summary_json(const struct summary *s, FILE *out)
+void summary_json(const struct summary *s, const char *log, const char *head, FILE *out)
 {
     CLEANUP_BUFFER struct buffer b = {0};
     struct summary_row *rows = NULL;
@@ -284,6 +284,10 @@ void summary_json(const struct summary *s, FILE *out)
     json_put_number(&b, "denied", t.denied);
     json_put_number(&b, "expected", t.expected);
     json_put_number(&b, "failed", t.failed);
+    json_put_key(&b, "log");
+    json_put_string(&b, log, strlen(log));
+    json_put_key(&b, "head");
+    json_put_string(&b, head, strlen(head));
     json_put_key(&b, "rows");
     buffer_add_char(&b, '[');
     for (size_t i = 0; i < n; i++)

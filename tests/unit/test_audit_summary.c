@@ -33,7 +33,7 @@ static char *print_json(const struct summary *s)
     size_t len = 0;
     FILE *f = open_memstream(&text, &len);
     assert_non_null(f);
-    summary_json(s, f);
+    summary_json(s, "egress.jsonl", "7:00ff", f);
     assert_int_equal(fclose(f), 0);
     return text;
 }

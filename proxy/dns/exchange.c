@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT
+ * The way of one query: strict reading, verdict, record, then refusal, an empty answer of our own,
+ * or the resolver's answer, learnt before the client sees it. */
+#include "dns/exchange.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit/submit.h"
+
+struct exchange {
+    struct engine *engine;
+    struct subject subject;
+    bool self, tcp;
+    struct dns_question question;
+    struct verdict verdict;
+    uint64_t conn;
+    struct submit_ticket *ticket;
+    struct forward_query *forward;
+    exchange_reply *reply;
+    void *context;
+    uint8_t *message; /* what is sent when the record was written; owned */
+    size_t message_len;
+    size_t len; /* of the query, which follows */
+    uint8_t query[];
+};
+
+static void exchange_free(struct exchange *x)
+{
+    struct engine *e = x->engine;
+    submit_cancel(x->ticket);
+    forward_cancel(x->forward);
+    process_unref(x->subject.process);
+    free(x->message);
+    free(x);
+    engine_end(e);
+}
+
+static void finish(struct exchange *x, const void *message, size_t len)
+{
+    exchange_reply *reply = x->reply;
+    void *context = x->context;
+    uint8_t *keep = x->message; /* may be what message points to */
+    x->message = NULL;
+    exchange_free(x);
+    reply(context, message, len);
+    free(keep);
+}
+
+static void on_recorded(void *context, int status)
+{
+    struct exchange *x = context;
+    x->ticket = NULL;
+    /* No answer without a record: the client asks again, or fails. */
+    finish(x, x->message, status == 0 ? x->message_len : 0);
+}
+
+/* Everything of the record but its event and outcome. */
+static void describe(const struct exchange *x, struct record *r, char qtype[16])
+{
+    judge_record(x->engine, &x->subject, &x->verdict, r);
+    r->type = RECORD_DNS;
+    r->conn = x->conn;
+    if (x->question.text[0]) {
+        r->name = text_of(x->question.text);
+        r->qtype = text_of(dns_type_name(x->question.type, qtype));
+    }
+}
+
+/* The resolver: "self", or the address that the client named itself. */
+static void add_resolver(const struct exchange *x, struct record *r, char room[32])
+{
+    struct in_addr in = {x->subject.flow.dst_ip};
+    if (x->self)
+        snprintf(room, 32, "self");
+    else
+        inet_ntop(AF_INET, &in, room, 32);
+    r->resolver = text_of(room);
+}
+
+/* Records, then sends x->message. */
+static void record(struct exchange *x, struct record *r)
+{
+    int status;
+    x->ticket = submit_record(x->engine->submit, r, on_recorded, x, &status);
+    if (!x->ticket)
+        on_recorded(x, status);
+}
+
+/* Keeps the answer to be sent when its record was written. */
+static void *make_room(struct exchange *x, size_t size)
+{
+    free(x->message);
+    x->message_len = 0;
+    return x->message = malloc(size);
+}
+
+static void deny(struct exchange *x)
+{
+    struct record r = {.event = RECORD_QUERY};
+    char qtype[16], resolver[32];
+    describe(x, &r, qtype);
+    add_resolver(x, &r, resolver);
+    r.outcome = RECORD_DENIED;
+    if (make_room(x, DNS_UDP_MAX))
+        x->message_len = dns_write_reply(&x->question, x->query, DNS_NXDOMAIN, DNS_EDE_BLOCKED,
+                                         "denied by egress-filter", x->message, DNS_UDP_MAX);
+    r.rcode = text_of("NXDOMAIN");
+    record(x, &r);
+}
+
+/* Refused with another word than the policy's. */
+static void refuse(struct exchange *x, const char *reason, unsigned rcode)
+{
+    struct record r = {.event = RECORD_QUERY};
+    char qtype[16], resolver[32];
+    x->verdict = (struct verdict){.action = VERDICT_DENY};
+    describe(x, &r, qtype);
+    add_resolver(x, &r, resolver);
+    r.outcome = RECORD_DENIED;
+    r.reason = text_of(reason);
+    if (rcode && make_room(x, DNS_UDP_MAX))
+        x->message_len = dns_write_error(x->query, x->len, rcode, x->message, DNS_UDP_MAX);
+    record(x, &r);
+}
+
+/* IPv6 is closed, and service records would carry ECH keys and h3 hints: allowed names have none.
+ */
+static void answer_empty(struct exchange *x)
+{
+    struct record r = {.event = RECORD_ANSWER};
+    char qtype[16], resolver[32];
+    describe(x, &r, qtype);
+    add_resolver(x, &r, resolver);
+    r.outcome = RECORD_ALLOWED;
+    r.rcode = text_of("NOERROR");
+    if (make_room(x, DNS_UDP_MAX))
+        x->message_len =
+            dns_write_reply(&x->question, x->query, DNS_NOERROR, -1, NULL, x->message, DNS_UDP_MAX);
+    record(x, &r);
+}
+
+static void fail(struct exchange *x, int status)
+{
+    struct record r = {.event = RECORD_QUERY};
+    char qtype[16], resolver[32];
+    describe(x, &r, qtype);
+    add_resolver(x, &r, resolver);
+    r.outcome = RECORD_FAILED;
+    r.error = text_of(status == -ETIMEDOUT      ? "resolver-timeout"
+                      : status == -ECONNREFUSED ? "resolver-refused"
+                      : status == -EBADMSG      ? "resolver-malformed"
+                                                : "resolver-failed");
+    if (make_room(x, DNS_UDP_MAX))
+        x->message_len = dns_write_reply(&x->question, x->query, DNS_SERVFAIL, -1, NULL, x->message,
+                                         DNS_UDP_MAX);
+    record(x, &r);
+}
+
+static void learn(struct exchange *x, const struct dns_answer *a, struct record *r)
+{
+    for (size_t i = 0; i < a->n_addresses; i++) {
+        if (x->question.is_host)
+            names_learn(x->engine->names, ENGINE_CLIENT, x->question.host, a->addresses[i].ip,
+                        a->addresses[i].ttl, engine_now());
+        if (r->n_answers < RECORD_ANSWERS_MAX)
+            r->answers[r->n_answers++] =
+                (struct record_answer){a->addresses[i].ip, a->addresses[i].ttl};
+    }
+}
+
+static void on_answer(void *context, int status, const void *message, size_t len,
+                      const struct dns_answer *a)
+{
+    struct exchange *x = context;
+    struct record r = {.event = RECORD_ANSWER};
+    char qtype[16], resolver[32], rcode[16];
+    x->forward = NULL;
+    if (status < 0) {
+        fail(x, status);
+        return;
+    }
+    describe(x, &r, qtype);
+    add_resolver(x, &r, resolver);
+    r.outcome = RECORD_ALLOWED;
+    r.rcode = text_of(dns_rcode_name(a->rcode, rcode));
+    learn(x, a, &r);
+    size_t limit = x->tcp ? DNS_MESSAGE_MAX : MIN(x->question.udp_size, DNS_UDP_MAX);
+    size_t size = MAX(len + 64, DNS_UDP_MAX);
+    if (make_room(x, size))
+        x->message_len = dns_write_answer(&x->question, message, len, limit, x->message, size);
+    record(x, &r);
+}
+
+static void go_on(struct exchange *x)
+{
+    const struct resolver_address named = {ntohl(x->subject.flow.dst_ip), x->subject.flow.dst_port};
+    uint16_t type = x->question.type;
+    if (type == DNS_AAAA || type == DNS_HTTPS || type == DNS_SVCB) {
+        answer_empty(x);
+        return;
+    }
+    x->forward = forward_query(x->engine->forwarder, &x->question, x->query,
+                               x->self ? NULL : &named, x->tcp, on_answer, x);
+    if (!x->forward)
+        fail(x, -errno);
+}
+
+void exchange_start(const struct exchange_options *o)
+{
+    struct exchange *x = malloc(sizeof *x + o->len);
+    if (!x) {
+        process_unref(o->process);
+        o->reply(o->context, NULL, 0);
+        return;
+    }
+    *x = (struct exchange){.engine = o->engine,
+                           .subject = {o->flow, o->process},
+                           .self = o->self,
+                           .tcp = o->tcp,
+                           .conn = ++o->engine->last_conn,
+                           .reply = o->reply,
+                           .context = o->context,
+                           .len = o->len};
+    memcpy(x->query, o->query, o->len);
+    engine_begin(o->engine);
+    if (dns_read_query(x->query, x->len, &x->question, NULL) < 0) {
+        x->question.text[0] = '\0';
+        refuse(x, "malformed", 0);
+        return;
+    }
+    x->verdict =
+        judge_query(o->engine, &x->subject, x->question.is_host ? x->question.host : NULL, o->self);
+    /* A zone transfer is many messages, and no client of an allowlist needs one. */
+    if (x->question.type == DNS_AXFR || x->question.type == DNS_AXFR - 1)
+        refuse(x, "zone-transfer", DNS_REFUSED);
+    else if (judge_passes(o->engine, &x->verdict))
+        go_on(x);
+    else
+        deny(x);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ * One query on its way: read, judged, answered. Shared by the UDP and the TCP side, which only say
+ * how an answer is sent. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "attribution/process.h"
+#include "base/attrib.h"
+#include "dns/forward.h"
+#include "session/engine.h"
+#include "session/judge.h"
+
+/* Sends the answer to the client; len 0: there is none to send (malformed, or the client will ask
+ * again). */
+typedef void exchange_reply(void *context, const void *message, size_t len);
+
+struct exchange_options {
+    struct engine *engine;
+    struct flow_key flow;
+    struct process *process; /* one count is taken over */
+    bool self;               /* the filter is the configured resolver */
+    bool tcp;
+    const void *query;
+    size_t len;
+    exchange_reply *reply;
+    void *context;
+};
+
+/* Takes one query on its way. reply is called in any case, once, perhaps from within. */
+void exchange_start(const struct exchange_options *o) NONNULL(1);

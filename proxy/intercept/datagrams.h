@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT
+ * The proxy's end of the packet role: judges and records what is neither TCP nor DNS. */
+#pragma once
+
+#include "base/attrib.h"
+#include "session/engine.h"
+
+struct datagrams;
+
+/* Takes the channel's descriptor over, when it could be made. drained is called when the packet
+ * role has passed on the last packet of a command that has ended. */
+struct datagrams *datagrams_new(struct engine *e, int fd, void (*drained)(void *context),
+                                void *context) NODISCARD NONNULL(1, 3);
+void datagrams_free(struct datagrams *d); /* accepts NULL */

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ * What one event loop of the proxy has: handed to every stage, owned by the role (roles/proxy.c).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dns/forward.h"
+#include "dns/names.h"
+#include "rules/policy.h"
+
+struct event_base;
+struct submit;
+struct who;
+struct pipes;
+
+struct engine {
+    struct event_base *base;
+    struct policy *policy;
+    struct names *names;
+    struct forwarder *forwarder;
+    struct who *who;
+    struct submit *submit;
+    struct pipes *pipes;
+    bool audit_mode;             /* what would be denied passes, and is recorded so */
+    uint64_t last_conn;          /* number of the newest connection */
+    size_t active;               /* connections and queries under way */
+    void (*idle)(void *context); /* called when active falls to 0; NULL while nobody waits */
+    void *idle_context;
+};
+
+/* Seconds of a clock that does not jump, as learnt names count them (CLOCK_BOOTTIME). */
+uint64_t engine_now(void);
+void engine_begin(struct engine *e);
+void engine_end(struct engine *e);
+
+/* Under `run` there is one client: the command's namespace. */
+#define ENGINE_CLIENT 0

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT
+ * Splicing: each direction is a small machine that fills a pipe from one socket and empties it into
+ * the other, and asks the loop for just the one event it waits for. */
+#include "session/relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "base/fd.h"
+
+#define PIPE_SIZE  65536
+#define IDLE_PIPES 64
+/* Bytes moved in one turn: others on the loop want theirs too. */
+#define TURN_BYTES (1u << 20)
+
+struct pipe_pair {
+    int out, in; /* read end, write end */
+};
+
+struct pipes {
+    struct pipe_pair idle[IDLE_PIPES];
+    size_t n;
+};
+
+/* One direction. */
+struct flow {
+    struct relay *relay;
+    int from, to;
+    struct event *readable, *writable;
+    struct pipe_pair pipe; /* -1 while none is held */
+    size_t in_pipe;        /* bytes in it */
+    uint8_t *first;        /* bytes to be sent before the pipe's, owned */
+    size_t first_len, first_sent;
+    uint64_t bytes;
+    bool started, eof, finished;
+};
+
+struct relay {
+    struct event_base *base;
+    struct pipes *pipes;
+    struct flow flows[2];
+    relay_done *done;
+    void *context;
+    bool told;
+};
+
+struct pipes *pipes_new(void)
+{
+    return calloc(1, sizeof(struct pipes));
+}
+
+static void pipe_close(struct pipe_pair *p)
+{
+    fd_close(&p->out);
+    fd_close(&p->in);
+}
+
+void pipes_free(struct pipes *p)
+{
+    for (size_t i = 0; p && i < p->n; i++)
+        pipe_close(&p->idle[i]);
+    free(p);
+}
+
+static int pipe_take(struct pipes *pipes, struct pipe_pair *out)
+{
+    int fds[2];
+    if (pipes->n) {
+        *out = pipes->idle[--pipes->n];
+        return 0;
+    }
+    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+        return -errno;
+    /* Beyond the user's share of pipe pages the kernel refuses; its default does too. */
+    (void)fcntl(fds[1], F_SETPIPE_SZ, PIPE_SIZE);
+    *out = (struct pipe_pair){fds[0], fds[1]};
+    return 0;
+}
+
+/* Gives an empty pipe back, or closes one that still holds bytes. */
+static void pipe_give(struct pipes *pipes, struct pipe_pair *p, bool empty)
+{
+    if (p->out >= 0 && empty && pipes->n < IDLE_PIPES)
+        pipes->idle[pipes->n++] = *p;
+    else
+        pipe_close(p);
+    *p = (struct pipe_pair){-1, -1};
+}
+
+static void tell(struct relay *r, int failed)
+{
+    if (r->told)
+        return;
+    r->told = true;
+    for (size_t i = 0; i < 2; i++) {
+        event_del(r->flows[i].readable);
+        event_del(r->flows[i].writable);
+    }
+    r->done(r->context, failed);
+}
+
+/* Sends what must go before the spliced bytes. Returns 1 when all has gone, 0 to wait, or an errno.
+ */
+static int send_first(struct flow *f)
+{
+    while (f->first_sent < f->first_len) {
+        ssize_t n =
+            send(f->to, f->first + f->first_sent, f->first_len - f->first_sent, MSG_NOSIGNAL);
+        if (n < 0)
+            return errno == EAGAIN ? 0 : -errno;
+        f->first_sent += (size_t)n;
+    }
+    free(STEAL(f->first));
+    f->first_len = f->first_sent = 0;
+    return 1;
+}
+
+/* Fills the pipe. Returns bytes, 0 at the end of the stream, or a negative errno. */
+static ssize_t fill(struct flow *f)
+{
+    if (f->pipe.out < 0) {
+        int failed = pipe_take(f->relay->pipes, &f->pipe);
+        if (failed)
+            return failed;
+    }
+    ssize_t n =
+        splice(f->from, NULL, f->pipe.in, NULL, PIPE_SIZE, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+    return n < 0 ? -errno : n;
+}
+
+/* Empties the pipe. Returns 1 when it is empty, 0 to wait, or a negative errno. */
+static int empty(struct flow *f)
+{
+    while (f->in_pipe) {
+        ssize_t n =
+            splice(f->pipe.out, NULL, f->to, NULL, f->in_pipe, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+        if (n < 0)
+            return errno == EAGAIN ? 0 : -errno;
+        f->in_pipe -= (size_t)n;
+    }
+    return 1;
+}
+
+/* The stream's end goes on to the other side; both ends make the relay's. */
+static void finish(struct flow *f)
+{
+    struct relay *r = f->relay;
+    f->finished = true;
+    shutdown(f->to, SHUT_WR);
+    if (r->flows[RELAY_UP].finished && r->flows[RELAY_DOWN].finished)
+        tell(r, 0);
+}
+
+/* Moves what can be moved, and waits for the one thing that is missing. */
+static void move(struct flow *f)
+{
+    for (size_t moved = 0; moved < TURN_BYTES;) {
+        int sent = f->first ? send_first(f) : 1;
+        if (sent > 0)
+            sent = empty(f);
+        if (sent < 0) {
+            tell(f->relay, sent);
+            return;
+        }
+        if (sent == 0) {
+            event_add(f->writable, NULL);
+            return;
+        }
+        pipe_give(f->relay->pipes, &f->pipe, true);
+        if (f->eof) {
+            finish(f);
+            return;
+        }
+        ssize_t n = fill(f);
+        if (n == -EAGAIN) {
+            pipe_give(f->relay->pipes, &f->pipe, true);
+            event_add(f->readable, NULL);
+            return;
+        }
+        if (n < 0) {
+            tell(f->relay, (int)n);
+            return;
+        }
+        f->eof = n == 0;
+        f->in_pipe = (size_t)n;
+        f->bytes += (uint64_t)n;
+        moved += (size_t)n;
+    }
+    /* More is there: the turn goes to the others first. */
+    event_add(f->in_pipe ? f->writable : f->readable, NULL);
+}
+
+static void on_ready(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    move(arg);
+}
+
+struct relay *relay_new(struct event_base *base, struct pipes *pipes, int client_fd, int server_fd,
+                        relay_done *done, void *context)
+{
+    struct relay *r = calloc(1, sizeof *r);
+    if (!r)
+        return NULL;
+    *r = (struct relay){.base = base, .pipes = pipes, .done = done, .context = context};
+    for (size_t i = 0; i < 2; i++) {
+        struct flow *f = &r->flows[i];
+        f->relay = r;
+        f->from = i == RELAY_UP ? client_fd : server_fd;
+        f->to = i == RELAY_UP ? server_fd : client_fd;
+        f->pipe = (struct pipe_pair){-1, -1};
+        f->readable = event_new(base, f->from, EV_READ, on_ready, f);
+        f->writable = event_new(base, f->to, EV_WRITE, on_ready, f);
+    }
+    for (size_t i = 0; i < 2; i++)
+        if (!r->flows[i].readable || !r->flows[i].writable) {
+            relay_free(r);
+            return NULL;
+        }
+    return r;
+}
+
+void relay_free(struct relay *r)
+{
+    for (size_t i = 0; r && i < 2; i++) {
+        struct flow *f = &r->flows[i];
+        if (f->readable)
+            event_free(f->readable);
+        if (f->writable)
+            event_free(f->writable);
+        pipe_give(r->pipes, &f->pipe, f->in_pipe == 0);
+        free(f->first);
+    }
+    free(r);
+}
+
+int relay_start(struct relay *r, enum relay_direction d, const void *first, size_t len)
+{
+    struct flow *f = &r->flows[d];
+    if (len) {
+        f->first = malloc(len);
+        if (!f->first)
+            return -ENOMEM;
+        memcpy(f->first, first, len);
+        f->first_len = len;
+        f->bytes += len;
+    }
+    f->started = true;
+    event_active(f->writable, EV_WRITE, 0);
+    return 0;
+}
+
+uint64_t relay_bytes(const struct relay *r, enum relay_direction d)
+{
+    return r->flows[d].bytes;
+}

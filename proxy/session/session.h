@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ * One intercepted TCP connection, from its first byte to its closing record. */
+#pragma once
+
+#include "attribution/process.h"
+#include "base/attrib.h"
+#include "session/engine.h"
+
+enum session_kind {
+    SESSION_EGRESS,    /* judged */
+    SESSION_HOST_PORT, /* let in by --host-port: goes to that port of the host's loopback */
+};
+
+/* Takes the descriptor (non-blocking) and the process (one count, or NULL) over. */
+void session_start(struct engine *e, int fd, const struct flow_key *flow, struct process *process,
+                   enum session_kind kind) NONNULL(1, 3);

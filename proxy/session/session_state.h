@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ * The inside of a session, shared by the files that move it. */
+#pragma once
+
+#include "session/judge.h"
+#include "session/relay.h"
+#include "session/session.h"
+#include "tls/client_hello.h"
+
+struct event;
+struct submit_ticket;
+
+enum session_state {
+    SESSION_FIRST_BYTES, /* waiting for what the client says first */
+    SESSION_RESOLVING,   /* the name's addresses are asked for */
+    SESSION_DIALING,     /* connecting to the server */
+    SESSION_RECORDING,   /* connected; the record is being written */
+    SESSION_GREETING, /* the server speaks, the client has not yet: its first bytes are awaited */
+    SESSION_RELAYING, /* both ways */
+    SESSION_REFUSING, /* denied; the record is being written */
+    SESSION_PARTING,  /* the alert was sent; waiting for the client to go */
+};
+
+struct session {
+    struct engine *engine;
+    enum session_state state;
+    enum session_kind kind;
+    struct subject subject;
+    uint64_t conn, started_us;
+    int client_fd, server_fd;
+    struct event *client_event, *server_event, *timer;
+    uint8_t *first; /* the client's first bytes, until they were sent on; owned */
+    size_t first_len;
+    bool spoke;           /* the client's first bytes were judged */
+    bool waited_for_name; /* it may not go by address, and got its time to say a name */
+    bool is_tls;
+    bool ech;
+    char host[254]; /* what was judged: SNI, or the name learnt for the address; "" for none */
+    enum record_name_from name_from;
+    struct verdict verdict;
+    const char *reason; /* overrides the verdict's */
+    uint32_t dialed_ip; /* host order */
+    struct forward_query *resolving;
+    struct submit_ticket *ticket;
+    struct relay *relay;
+};
+
+/* session.c */
+void session_fail(struct session *s, const char *error);
+void session_deny(struct session *s, const char *reason);
+void session_free(struct session *s);
+void session_wait(struct session *s, unsigned timeout_ms, bool readable);
+/* session_dial.c: finds the address for the judged name and connects. */
+void session_resolve(struct session *s);
+void session_dial(struct session *s, uint32_t ip);
+/* session_first.c: reads and judges what the client says first. */
+void session_read_first(struct session *s);
+void session_first_timeout(struct session *s);
+/* session_record.c */
+void session_record_connect(struct session *s, enum record_outcome outcome, const char *error,
+                            void (*done)(void *context, int status));
+void session_record_close(struct session *s);
