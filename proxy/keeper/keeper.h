@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT
+ * The keeper of one run: everything it holds, in the order in which it is brought up. Internal to
+ * this folder. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "attribution/hooks.h"
+#include "attribution/table.h"
+#include "audit/log.h"
+#include "audit/summary.h"
+#include "base/error.h"
+#include "keeper/caller.h"
+#include "keeper/cgroup.h"
+#include "keeper/ipc.h"
+#include "keeper/options.h"
+#include "keeper/pins.h"
+#include "setup/gate.h"
+
+struct event;
+struct event_base;
+
+#define RUN_ID_LEN 16
+
+/* One of the other processes, as it is now. */
+struct role {
+    const char *name;
+    pid_t pid; /* 0: not running */
+    struct ipc *ipc;
+    bool ready;
+    uint64_t window_start_ns; /* restarts are counted within ROLE_WINDOW_NS */
+    unsigned restarts;
+    struct keeper *keeper;
+};
+
+/* A policy file as it was read at the start: a restarted proxy gets the same bytes. */
+struct policy_file {
+    char *name; /* owned */
+    int fd;     /* sealed memory */
+};
+
+struct keeper {
+    struct options options;
+    char run_id[RUN_ID_LEN + 1];
+    char directory[4096]; /* the caller's */
+    int executable_fd;
+    struct caller caller;
+    struct log *log;
+    struct summary *summary;
+    struct policy_file *policies; /* those of the command line first, then what they include */
+    size_t n_policies, n_command_line;
+    char policy_sha256[65];
+    struct cgroup cgroup;
+    struct gate gate;
+    int host_ports[OPTIONS_LIST_MAX]; /* listening in the command's namespace */
+    struct process_table *table;
+    struct pins *pins;
+    char *cgroup_path; /* the last one that the table asked for */
+    struct hooks *hooks;
+    int flows_fd, names_fd;
+    struct resolver_address self[RESOLVERS_MAX]; /* resolvers that resolv.conf names */
+    size_t n_self;
+    const char *resolv_conf; /* text for the command, NULL to leave it */
+    struct event_base *base;
+    struct event *signals, *ring, *ring_timer, *deadline;
+    int signal_fd;
+    struct role proxy, packet;
+    pid_t command;
+    bool command_ended, drained, started;
+    int command_status; /* exit status, 128+N by signal */
+    int stop_signal;    /* asked to end before the command began */
+    bool failed;        /* the filter cannot go on: see failure */
+    struct error failure;
+    uint64_t last_conn; /* the highest connection number seen, so that a new proxy counts on */
+    bool log_failing;
+};
+
+/* Monotonic time in ns (CLOCK_BOOTTIME, as the hooks use it). */
+uint64_t keeper_now_ns(void);
+
+/* bring_up.c: everything up to the moment at which the command can be started, or nothing. */
+int keeper_bring_up(struct keeper *k, struct error *error) NODISCARD NONNULL(1, 2);
+/* Takes everything down again; accepts a half-built one. */
+void keeper_take_down(struct keeper *k) NONNULL(1);
+
+/* policies.c: reads the policy files of the command line, or ./egress.rules. */
+int keeper_read_policies(struct keeper *k, struct error *error) NODISCARD NONNULL(1, 2);
+/* Answers the proxy's wish for an included file. */
+void keeper_include(struct keeper *k, struct role *r, const struct ipc_message *m) NONNULL(1, 2, 3);
+
+/* ancestry.c: adds the command's first process and its ancestors to the table, from /proc. Before
+ * the first event of the ring is taken. */
+int keeper_add_ancestry(struct keeper *k, pid_t command) NODISCARD NONNULL(1);
+
+/* resolvers.c: what /etc/resolv.conf says, unless --resolver says otherwise. */
+int keeper_find_resolvers(struct keeper *k, struct error *error) NODISCARD NONNULL(1, 2);
+
+/* roles_watch.c: starts proxy and packet, and again when one has died. */
+int keeper_start_roles(struct keeper *k, struct error *error) NODISCARD NONNULL(1, 2);
+/* A child of that pid ended with that wait status. Returns false when it was no role. */
+bool keeper_role_ended(struct keeper *k, pid_t pid, int status) NONNULL(1);
+void keeper_stop_roles(struct keeper *k) NONNULL(1);
+
+/* serve.c: the keeper's part while the command runs. */
+int keeper_listen(struct keeper *k, struct error *error) NODISCARD NONNULL(1, 2);
+void keeper_message(struct keeper *k, struct role *r, struct ipc_message *m) NONNULL(1, 2, 3);
+/* Writes a record of the keeper's own; returns what log_append returned. */
+int keeper_record(struct keeper *k, struct record *r, const struct process *p) NONNULL(1, 2);
+/* Ends the run with that failure: the command is killed. */
+void keeper_fail(struct keeper *k, const struct error *why) NONNULL(1, 2);
+/* Runs the loop until *done, a failure or a signal to stop; gives up after timeout_ms (0: never).
+ */
+void keeper_loop(struct keeper *k, const bool *done, unsigned timeout_ms) NONNULL(1);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ * The command line of `run`. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "attribution/hooks.h"
+#include "audit/record.h"
+#include "base/attrib.h"
+#include "base/error.h"
+#include "dns/forward.h"
+
+#define OPTIONS_LIST_MAX 64
+
+struct options_list {
+    const char *items[OPTIONS_LIST_MAX]; /* of argv */
+    size_t n;
+};
+
+struct options {
+    struct options_list policies, shares;
+    uint16_t host_ports[OPTIONS_LIST_MAX];
+    size_t n_host_ports;
+    struct resolver_address resolvers[RESOLVERS_MAX]; /* of --resolver; none: the host's */
+    size_t n_resolvers;
+    const char *log, *user, *context, *repo;
+    enum log_args log_args;
+    enum attach_way attach;
+    bool audit, quiet, json, fail_on_deny, allow_privileges, lenient, help;
+    pid_t environ_pid;
+    char **command; /* NULL-terminated, of argv */
+};
+
+/* Reads argv (argv[0] is the sub-command). Returns 0, or -EINVAL with a sentence. */
+int options_parse(int argc, char **argv, struct options *out, struct error *error) NODISCARD
+    NONNULL(2, 3, 4);
+/* The page that --help prints. */
+void options_usage(void);
+
+/* "192.0.2.1" or "192.0.2.1:5353" (port 53 otherwise). Returns 0 or -EINVAL. */
+int resolver_parse(const char *text, struct resolver_address *out) NODISCARD NONNULL(1, 2);

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ * Which DNS servers the filter asks, and which the command believes to ask. */
+#include "keeper/keeper.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Loopback of the command's namespace: the filter answers there. */
+#define OWN_RESOLV_CONF "nameserver 127.0.0.53\noptions edns0\n"
+
+/* Reads the nameserver lines of resolv.conf(5). IPv6 ones are counted only: it is closed. */
+static void read_resolv_conf(struct keeper *k, size_t *n_other)
+{
+    char line[512], address[64];
+    FILE *f = fopen("/etc/resolv.conf", "re");
+    while (f && fgets(line, sizeof line, f)) {
+        struct in_addr in;
+        if (sscanf(line, " nameserver %63s", address) != 1)
+            continue;
+        if (inet_pton(AF_INET, address, &in) != 1)
+            ++*n_other;
+        else if (k->n_self < RESOLVERS_MAX)
+            k->self[k->n_self++] = (struct resolver_address){ntohl(in.s_addr), 53};
+    }
+    if (f)
+        fclose(f);
+}
+
+int keeper_find_resolvers(struct keeper *k, struct error *error)
+{
+    struct options *o = &k->options;
+    size_t n_other = 0;
+    read_resolv_conf(k, &n_other);
+    /* Without an address that IPv4 reaches, programs inside would ask nobody. */
+    if (k->n_self == 0)
+        k->resolv_conf = OWN_RESOLV_CONF;
+    for (size_t i = 0; o->n_resolvers == 0 && i < k->n_self; i++)
+        o->resolvers[i] = k->self[i];
+    if (o->n_resolvers == 0)
+        o->n_resolvers = k->n_self;
+    if (o->n_resolvers == 0)
+        return error_say(error, -ENOENT,
+                         "/etc/resolv.conf names no IPv4 nameserver%s; give one with --resolver IP",
+                         n_other ? " (only IPv6 ones)" : "");
+    return 0;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT
+ * `egress-filter run`: brings everything up, runs the command, tells what happened. */
+#include "keeper/run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/say.h"
+#include "keeper/command.h"
+#include "keeper/keeper.h"
+
+enum { EXIT_FILTER_FAILED = 125, EXIT_DENIED = 77 };
+
+/* How long connections may take to finish what the command left behind. */
+#define DRAIN_MS 3000
+
+static int start_command(struct keeper *k, struct error *error)
+{
+    const struct options *o = &k->options;
+    const char *protect[OPTIONS_LIST_MAX + 1];
+    size_t n = 0;
+    for (size_t i = 0; i < k->n_command_line && n < OPTIONS_LIST_MAX; i++)
+        protect[n++] = k->policies[i].name;
+    protect[n++] = log_path(k->log);
+    const struct command_options command = {.caller = &k->caller,
+                                            .gate = &k->gate,
+                                            .cgroup = &k->cgroup,
+                                            .shares = o->shares.items,
+                                            .n_shares = o->shares.n,
+                                            .protect = protect,
+                                            .n_protect = n,
+                                            .resolv_conf = k->resolv_conf,
+                                            .directory = k->directory,
+                                            .allow_privileges = o->allow_privileges,
+                                            .argv = o->command};
+    pid_t pid = command_start(&command, error);
+    if (pid < 0)
+        return pid;
+    k->command = pid;
+    k->started = true;
+    int failed = keeper_add_ancestry(k, pid);
+    return failed ? error_set(error, failed, "cannot read the filter's own ancestors from /proc")
+                  : 0;
+}
+
+static void record_stop(struct keeper *k)
+{
+    struct summary_totals t = summary_totals(k->summary);
+    struct record r = {
+        .event = RECORD_STOP, .has_stop_totals = true, .allowed = t.allowed, .denied = t.denied};
+    char hash[LOG_HASH_HEX + 1];
+    r.records = log_head(k->log, hash) + 1;
+    keeper_record(k, &r, NULL);
+}
+
+/* The table and the head of the chain, which the reader keeps to check the log against. */
+static void tell(struct keeper *k)
+{
+    char hash[LOG_HASH_HEX + 1];
+    char head[32 + LOG_HASH_HEX];
+    unsigned long long seq = log_head(k->log, hash);
+    snprintf(head, sizeof head, "%llu:%s", seq, hash);
+    if (k->options.quiet)
+        return;
+    if (k->options.json) {
+        summary_json(k->summary, log_path(k->log), head, stderr);
+        return;
+    }
+    summary_print(k->summary, stderr, say_width(stderr), say_colour(stderr));
+    fprintf(stderr, "log %s, verify with --head %s\n", log_path(k->log), head);
+}
+
+static int run_command(struct keeper *k, struct error *error)
+{
+    int failed = start_command(k, error);
+    if (failed)
+        return failed;
+    keeper_loop(k, &k->command_ended, 0);
+    if (!k->failed) {
+        struct role *first = k->packet.ready ? &k->packet : &k->proxy;
+        if (first->ipc)
+            ipc_send(first->ipc, IPC_DRAIN, 0, NULL, 0, -1);
+        keeper_loop(k, &k->drained, DRAIN_MS);
+    }
+    k->drained = true;
+    if (k->failed)
+        *error = k->failure;
+    return k->failed ? error->code : 0;
+}
+
+static int exit_status(const struct keeper *k)
+{
+    if (k->command_status == 0 && k->options.fail_on_deny && summary_totals(k->summary).denied)
+        return EXIT_DENIED;
+    return k->command_status;
+}
+
+int run_main(int argc, char **argv)
+{
+    struct error error = {0};
+    struct keeper *k = calloc(1, sizeof *k);
+    if (!k)
+        return EXIT_FILTER_FAILED;
+    int status = EXIT_FILTER_FAILED;
+    int failed = options_parse(argc, argv, &k->options, &error);
+    if (!failed && k->options.help) {
+        options_usage();
+        free(k);
+        return 0;
+    }
+    if (!failed && geteuid() != 0) {
+        failed = caller_become_root(argc, argv, &error); /* returns on failure only */
+    } else if (!failed) {
+        failed = keeper_bring_up(k, &error);
+        bool up = !failed;
+        if (up)
+            failed = run_command(k, &error);
+        if (up)
+            record_stop(k);
+        if (!failed)
+            status = exit_status(k);
+        if (k->started)
+            tell(k);
+        keeper_take_down(k);
+    }
+    if (failed)
+        say_error("%s", error.text);
+    free(k);
+    return status;
+}

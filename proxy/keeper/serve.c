@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT
+ * The keeper's part while the command runs: drains the ring of process events, answers who a
+ * process is, writes records, passes signals on, notices who has died. */
+#include "keeper/keeper.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "base/say.h"
+
+/* Hooks do not wake us for each event (10 µs an exec); look-ups drain the ring themselves. */
+#define RING_POLL_US 20000
+
+uint64_t keeper_now_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_BOOTTIME, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+void keeper_fail(struct keeper *k, const struct error *why)
+{
+    if (!k->failed)
+        k->failure = *why;
+    k->failed = true;
+    event_base_loopbreak(k->base);
+}
+
+int keeper_record(struct keeper *k, struct record *r, const struct process *p)
+{
+    int failed = log_append(k->log, r, p);
+    if (failed && !k->log_failing)
+        say_error("cannot write the log '%s': %s; what cannot be recorded is denied",
+                  log_path(k->log), strerror(-failed));
+    else if (!failed && k->log_failing)
+        say_note("the log '%s' can be written again", log_path(k->log));
+    k->log_failing = failed != 0;
+    summary_add(k->summary, r, p);
+    return failed;
+}
+
+/* Drains the ring first: what a process is was told before it could do what is asked about. */
+static struct process *find_process(struct keeper *k, const struct process_key *key)
+{
+    hooks_consume(k->hooks);
+    struct process *held = pins_find(k->pins, key);
+    return held ? process_ref(held) : process_table_get(k->table, key);
+}
+
+/* The guard in the kernel refused real IPv6: there is nothing left to judge, only to record. */
+static void record_ipv6(struct keeper *k, const struct process_ipv6 *e)
+{
+    char address[INET6_ADDRSTRLEN];
+    struct process *p = process_table_get(k->table, &e->head.process);
+    inet_ntop(AF_INET6, e->dst_ip, address, sizeof address);
+    struct record r = {
+        .event = RECORD_CONNECT,
+        .type = RECORD_IPV6,
+        .policy = RECORD_POLICY_DENY,
+        .outcome = RECORD_DENIED,
+        .reason = text_of("ipv6"),
+        .dst_ip6 = text_of(address),
+        .dst_port = e->dst_port,
+        .proto = text_of(e->proto == IPPROTO_UDP ? "udp" : "tcp"),
+        .process = e->head.process,
+    };
+    keeper_record(k, &r, p);
+    process_unref(p);
+}
+
+static void on_process_event(void *context, const void *event, size_t len)
+{
+    struct keeper *k = context;
+    const struct process_event *e = event;
+    if (len >= sizeof(struct process_ipv6) && e->type == PROCESS_IPV6)
+        record_ipv6(k, event);
+    else
+        process_table_event(k->table, event, len, keeper_now_ns());
+}
+
+static void on_ring(evutil_socket_t fd, short what, void *arg)
+{
+    struct keeper *k = arg;
+    (void)fd;
+    (void)what;
+    hooks_consume(k->hooks);
+}
+
+static void reap(struct keeper *k)
+{
+    int status;
+    pid_t pids[] = {k->command, k->proxy.pid, k->packet.pid};
+    for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
+        if (pids[i] <= 0 || waitpid(pids[i], &status, WNOHANG) != pids[i])
+            continue;
+        if (pids[i] != k->command) {
+            keeper_role_ended(k, pids[i], status);
+            continue;
+        }
+        k->command = 0;
+        k->command_ended = true;
+        k->command_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    }
+}
+
+static void on_signal(evutil_socket_t fd, short what, void *arg)
+{
+    struct keeper *k = arg;
+    struct signalfd_siginfo info;
+    (void)what;
+    while (read(fd, &info, sizeof info) == sizeof info) {
+        if (info.ssi_signo == SIGCHLD)
+            reap(k);
+        else if (k->command <= 0)
+            k->stop_signal = (int)info.ssi_signo;
+        else if (info.ssi_code != SI_KERNEL) /* the terminal's have reached the command too */
+            kill(k->command, (int)info.ssi_signo);
+    }
+}
+
+static int block_signals(struct keeper *k)
+{
+    static const int numbers[] = {SIGCHLD, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+        sigaddset(&set, numbers[i]);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        return -errno;
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error of the log, not our end */
+    k->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    return k->signal_fd < 0 ? -errno : 0;
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+    struct keeper *k = arg;
+    (void)fd;
+    (void)what;
+    event_base_loopbreak(k->base);
+}
+
+int keeper_listen(struct keeper *k, struct error *error)
+{
+    static const struct timeval every = {0, RING_POLL_US};
+    int failed = block_signals(k);
+    if (failed)
+        return error_set(error, failed, "cannot receive signals");
+    struct hooks_options o = {.way = k->options.attach,
+                              .cgroup_fd = k->cgroup.fd,
+                              .settings = {.cgroup_id = k->cgroup.id,
+                                           .cgroup_level = k->cgroup.level,
+                                           .netns_cookie = k->gate.client_cookie},
+                              .event = on_process_event,
+                              .context = k};
+    k->hooks = hooks_attach(&o, error);
+    if (!k->hooks)
+        return error->code;
+    k->flows_fd = hooks_flows_fd(k->hooks);
+    if (k->flows_fd < 0)
+        return error_set(error, k->flows_fd, "cannot open the map of flows for reading");
+    k->base = event_base_new();
+    if (!k->base)
+        return error_set(error, -ENOMEM, "cannot make an event loop");
+    k->signals = event_new(k->base, k->signal_fd, EV_READ | EV_PERSIST, on_signal, k);
+    k->ring = event_new(k->base, hooks_ring_fd(k->hooks), EV_READ | EV_PERSIST, on_ring, k);
+    k->ring_timer = event_new(k->base, -1, EV_PERSIST, on_ring, k);
+    k->deadline = event_new(k->base, -1, 0, on_deadline, k);
+    if (!k->signals || !k->ring || !k->ring_timer || !k->deadline ||
+        event_add(k->signals, NULL) < 0 || event_add(k->ring, NULL) < 0 ||
+        event_add(k->ring_timer, &every) < 0)
+        return error_set(error, -ENOMEM, "cannot watch for events");
+    return 0;
+}
+
+void keeper_loop(struct keeper *k, const bool *done, unsigned timeout_ms)
+{
+    const struct timeval limit = {timeout_ms / 1000, (timeout_ms % 1000) * 1000};
+    if (timeout_ms)
+        event_add(k->deadline, &limit);
+    while (!*done && !k->failed && !k->stop_signal) {
+        if (event_base_loop(k->base, EVLOOP_ONCE) < 0 || event_base_got_break(k->base))
+            break;
+    }
+    event_del(k->deadline);
+}
+
+static void answer_process(struct keeper *k, struct role *r, const struct ipc_message *m)
+{
+    CLEANUP_BUFFER struct buffer packed = {0};
+    struct process_key key;
+    if (m->len != sizeof key)
+        return;
+    memcpy(&key, m->data, sizeof key);
+    struct process *p = find_process(k, &key);
+    if (p) {
+        process_pack(p, &packed);
+        pins_hold(k->pins, p);
+    }
+    bool good = p && !buffer_failed(&packed);
+    ipc_send(r->ipc, IPC_PROCESS, m->id, good ? packed.data : NULL, good ? packed.len : 0, -1);
+    process_unref(p);
+}
+
+static void let_process_go(struct keeper *k, const struct ipc_message *m)
+{
+    struct process_key key;
+    if (m->len != sizeof key)
+        return;
+    memcpy(&key, m->data, sizeof key);
+    pins_let_go(k->pins, &key);
+}
+
+static void answer_record(struct keeper *k, struct role *r, const struct ipc_message *m)
+{
+    struct record record;
+    int32_t status = record_unpack(m->data, m->len, &record);
+    /* The life of the run is the keeper's to tell. */
+    if (status == 0 && record.event > RECORD_CLOSE)
+        status = -EBADMSG;
+    if (status == 0) {
+        struct process *p = record.process.pid ? find_process(k, &record.process) : NULL;
+        record.ts_us = 0; /* the writer's clock counts */
+        status = keeper_record(k, &record, p);
+        process_unref(p);
+        k->last_conn = MAX(k->last_conn, record.conn);
+    }
+    if (m->id)
+        ipc_send(r->ipc, IPC_RECORD_DONE, m->id, &status, sizeof status, -1);
+}
+
+/* A sentence from a role, taken as text and nothing else. */
+static void text_of_message(const struct ipc_message *m, char *out, size_t size)
+{
+    size_t n = MIN(m->len, size - 1);
+    memcpy(out, m->data, n);
+    out[n] = '\0';
+}
+
+void keeper_message(struct keeper *k, struct role *r, struct ipc_message *m)
+{
+    struct error error = {0};
+    char text[480];
+    switch (m->type) {
+    case IPC_READY:
+        r->ready = true;
+        break;
+    case IPC_DIAGNOSTIC:
+        say_safely(stderr, m->data, m->len);
+        fputc('\n', stderr);
+        break;
+    case IPC_FAILED:
+        text_of_message(m, text, sizeof text);
+        error_say(&error, -EINVAL, "%s", text);
+        keeper_fail(k, &error);
+        break;
+    case IPC_PROCESS_GET:
+        answer_process(k, r, m);
+        break;
+    case IPC_RECORD:
+        answer_record(k, r, m);
+        break;
+    case IPC_INCLUDE:
+        keeper_include(k, r, m);
+        break;
+    case IPC_DRAINED:
+        k->drained = true;
+        break;
+    case IPC_PROCESS_PUT:
+        let_process_go(k, m);
+        break;
+    default:
+        break; /* not for us */
+    }
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT
+ * The proxy role: reads every byte that came from outside, the policy's text among them, and alone
+ * judges. It is confined before it reads the first of them. */
+#include "roles/role.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <event2/event.h>
+
+#include "attribution/who.h"
+#include "audit/submit.h"
+#include "base/fd.h"
+#include "dns/server.h"
+#include "intercept/datagrams.h"
+#include "intercept/listener.h"
+#include "keeper/options.h"
+#include "roles/confine.h"
+#include "roles/policy_load.h"
+#include "session/engine.h"
+#include "session/relay.h"
+
+#define LISTENERS_MAX (OPTIONS_LIST_MAX + 2)
+
+struct proxy_role {
+    struct engine engine;
+    struct ipc *keeper;
+    struct requests *requests;
+    struct dns_server *dns;
+    struct datagrams *datagrams;
+    struct listener *listeners[LISTENERS_MAX];
+    size_t n_listeners;
+    struct event *settle;
+    bool draining;
+};
+
+static void on_keeper_closed(void *context)
+{
+    struct proxy_role *p = context;
+    event_base_loopbreak(p->engine.base);
+}
+
+static void tell_drained(void *context)
+{
+    struct proxy_role *p = context;
+    submit_flush(p->engine.submit);
+    ipc_send(p->keeper, IPC_DRAINED, 0, NULL, 0, -1);
+    p->engine.idle = NULL;
+}
+
+/* The command has gone. What it left in backlogs is taken and judged, then the rest may finish. */
+static void drain(void *context)
+{
+    struct proxy_role *p = context;
+    if (p->draining)
+        return;
+    p->draining = true;
+    for (size_t i = 0; i < p->n_listeners; i++)
+        listener_drain(p->listeners[i]);
+    dns_server_drain(p->dns);
+    p->engine.idle = tell_drained;
+    p->engine.idle_context = p;
+    if (p->engine.active == 0)
+        tell_drained(p);
+}
+
+static void replace_datagrams(struct proxy_role *p, struct ipc_message *m)
+{
+    struct datagrams *fresh = m->fd >= 0 ? datagrams_new(&p->engine, m->fd, drain, p) : NULL;
+    if (!fresh)
+        return;
+    m->fd = -1;
+    datagrams_free(p->datagrams);
+    p->datagrams = fresh;
+}
+
+static void on_keeper_message(void *context, struct ipc_message *m)
+{
+    struct proxy_role *p = context;
+    switch (m->type) {
+    case IPC_PROCESS:
+    case IPC_RECORD_DONE:
+        requests_answer(p->requests, m);
+        break;
+    case IPC_PEER:
+        replace_datagrams(p, m);
+        break;
+    case IPC_DRAIN:
+        drain(p);
+        break;
+    default:
+        break;
+    }
+}
+
+/* What needs rights or files, before they are given up. */
+static int prepare(struct proxy_role *p, const struct role_args *args, struct error *error)
+{
+    struct rlimit files;
+    struct stat st;
+    int names_fd = role_fd(args, "names");
+    signal(SIGPIPE, SIG_IGN);
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+    if (fstat(names_fd, &st) < 0)
+        return error_set(error, -errno, "proxy: no memory for learnt names");
+    void *memory = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, names_fd, 0);
+    if (memory == MAP_FAILED)
+        return error_set(error, -errno, "proxy: cannot map the learnt names");
+    p->engine.names = names_attach(memory, (size_t)st.st_size);
+    p->engine.base = event_base_new();
+    if (!p->engine.names || !p->engine.base)
+        return error_set(error, -ENOMEM, "proxy: cannot make an event loop");
+    p->engine.audit_mode = role_setting(args, "audit", 0) != NULL;
+    p->engine.last_conn = role_number(args, "conn", 0);
+    return 0;
+}
+
+static size_t read_resolvers(const struct role_args *args, const char *key,
+                             struct resolver_address out[RESOLVERS_MAX])
+{
+    size_t n = 0;
+    const char *text;
+    while (n < RESOLVERS_MAX && (text = role_setting(args, key, n)))
+        if (resolver_parse(text, &out[n]) == 0)
+            n++;
+        else
+            break;
+    return n;
+}
+
+static int make_stages(struct proxy_role *p, const struct role_args *args, struct error *error)
+{
+    struct resolver_address resolvers[RESOLVERS_MAX], self[RESOLVERS_MAX];
+    const struct ipc_handlers handlers = {on_keeper_message, on_keeper_closed, p};
+    struct engine *e = &p->engine;
+    size_t n_resolvers = read_resolvers(args, "resolver", resolvers);
+    size_t n_self = read_resolvers(args, "self", self);
+    p->keeper = ipc_new(e->base, role_fd(args, "control"), &handlers);
+    p->requests = p->keeper ? requests_new(p->keeper) : NULL;
+    if (!p->requests)
+        return error_set(error, -ENOMEM, "proxy: cannot listen to the keeper");
+    e->who = who_new(p->requests, p->keeper, role_fd(args, "flows"));
+    e->submit = submit_new(e->base, p->requests, p->keeper);
+    e->pipes = pipes_new();
+    e->forwarder = forwarder_new(e->base, resolvers, n_resolvers);
+    p->dns = dns_server_new(e, self, n_self);
+    p->datagrams = datagrams_new(e, role_fd(args, "peer"), drain, p);
+    if (!e->who || !e->submit || !e->pipes || !e->forwarder || !p->dns || !p->datagrams)
+        return error_set(error, -ENOMEM, "proxy: cannot make its stages");
+    return 0;
+}
+
+static int add_listener(struct proxy_role *p, int fd, enum listener_kind kind)
+{
+    struct listener *l = listener_new(&p->engine, p->dns, fd, kind);
+    if (!l)
+        return -ENOMEM;
+    p->listeners[p->n_listeners++] = l;
+    return 0;
+}
+
+/* The doors open last, when there is a policy to judge by. */
+static int open_doors(struct proxy_role *p, const struct role_args *args, struct error *error)
+{
+    char name[32];
+    int failed = add_listener(p, role_fd(args, "tcp"), LISTENER_GATE);
+    if (!failed)
+        failed = add_listener(p, role_fd(args, "client-dns-tcp"), LISTENER_CLIENT_DNS);
+    if (!failed)
+        failed = dns_server_udp(p->dns, role_fd(args, "dns-udp"), false);
+    if (!failed)
+        failed = dns_server_udp(p->dns, role_fd(args, "client-dns-udp"), true);
+    for (size_t i = 0; !failed && i < OPTIONS_LIST_MAX; i++) {
+        snprintf(name, sizeof name, "host-port-%zu", i);
+        int fd = role_fd(args, name);
+        if (fd < 0)
+            break;
+        failed = add_listener(p, fd, LISTENER_HOST_PORT);
+    }
+    return failed ? error_set(error, failed, "proxy: cannot open its doors") : 0;
+}
+
+int proxy_main(const struct role_args *args)
+{
+    struct proxy_role p = {0};
+    struct error error = {0};
+    int control = role_fd(args, "control");
+    int failed = prepare(&p, args, &error);
+    if (!failed)
+        failed = confine(CONFINE_PROXY, (uid_t)role_number(args, "uid", CONFINE_PROXY_UID), &error);
+    if (!failed)
+        failed = policy_load(args, control, &p.engine.policy, &error);
+    if (!failed)
+        failed = make_stages(&p, args, &error);
+    if (!failed)
+        failed = open_doors(&p, args, &error);
+    if (failed)
+        return role_fail(control, &error);
+    ipc_send(p.keeper, IPC_READY, 0, NULL, 0, -1);
+    event_base_dispatch(p.engine.base);
+    return EXIT_FAILURE; /* it ends with its keeper */
+}
