@@ -72,7 +72,8 @@ static int open_log(struct keeper *k, struct error *error)
     if (failed)
         return failed;
     k->summary = summary_new();
-    return k->summary ? 0 : error_set(error, -ENOMEM, "cannot count records");
+    k->folds = folds_new();
+    return k->summary && k->folds ? 0 : error_set(error, -ENOMEM, "cannot count records");
 }
 
 static int open_cgroup(struct keeper *k, struct error *error)
@@ -192,7 +193,7 @@ int keeper_bring_up(struct keeper *k, struct error *error)
 
 static void free_events(struct keeper *k)
 {
-    struct event *events[] = {k->signals, k->ring, k->ring_timer, k->deadline};
+    struct event *events[] = {k->signals, k->ring, k->ring_timer, k->fold_timer, k->deadline};
     for (size_t i = 0; i < ARRAY_SIZE(events); i++)
         if (events[i])
             event_free(events[i]);
@@ -219,6 +220,7 @@ void keeper_take_down(struct keeper *k)
     gate_close(&k->gate);
     cgroup_close(&k->cgroup);
     summary_free(k->summary);
+    folds_free(k->folds);
     log_close(k->log);
     for (size_t i = 0; i < k->n_policies; i++) {
         fd_close(&k->policies[i].fd);

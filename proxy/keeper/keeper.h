@@ -10,6 +10,7 @@
 
 #include "attribution/hooks.h"
 #include "attribution/table.h"
+#include "audit/fold.h"
 #include "audit/log.h"
 #include "audit/summary.h"
 #include "base/error.h"
@@ -50,6 +51,7 @@ struct keeper {
     struct caller caller;
     struct log *log;
     struct summary *summary;
+    struct folds *folds; /* of denials by the guard; other denials are folded by the proxy */
     struct policy_file *policies; /* those of the command line first, then what they include */
     size_t n_policies, n_command_line;
     char policy_sha256[65];
@@ -65,7 +67,7 @@ struct keeper {
     size_t n_self;
     const char *resolv_conf; /* text for the command, NULL to leave it */
     struct event_base *base;
-    struct event *signals, *ring, *ring_timer, *deadline;
+    struct event *signals, *ring, *ring_timer, *fold_timer, *deadline;
     int signal_fd;
     struct role proxy, packet;
     pid_t command;
@@ -109,6 +111,8 @@ int keeper_listen(struct keeper *k, struct error *error) NODISCARD NONNULL(1, 2)
 void keeper_message(struct keeper *k, struct role *r, struct ipc_message *m) NONNULL(1, 2, 3);
 /* Writes a record of the keeper's own; returns what log_append returned. */
 int keeper_record(struct keeper *k, struct record *r, const struct process *p) NONNULL(1, 2);
+/* Writes what is folded now. */
+void keeper_flush_folds(struct keeper *k) NONNULL(1);
 /* Ends the run with that failure: the command is killed. */
 void keeper_fail(struct keeper *k, const struct error *why) NONNULL(1, 2);
 /* Runs the loop until *done, a failure or a signal to stop; gives up after timeout_ms (0: never).

@@ -47,6 +47,8 @@ static int start_command(struct keeper *k, struct error *error)
 
 static void record_stop(struct keeper *k)
 {
+    hooks_consume(k->hooks);
+    keeper_flush_folds(k);
     struct summary_totals t = summary_totals(k->summary);
     struct record r = {
         .event = RECORD_STOP, .has_stop_totals = true, .allowed = t.allowed, .denied = t.denied};

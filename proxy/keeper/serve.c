@@ -73,8 +73,30 @@ static void record_ipv6(struct keeper *k, const struct process_ipv6 *e)
         .proto = text_of(e->proto == IPPROTO_UDP ? "udp" : "tcp"),
         .process = e->head.process,
     };
-    keeper_record(k, &r, p);
+    if (!folds_take(k->folds, &r))
+        keeper_record(k, &r, p);
     process_unref(p);
+}
+
+static void write_fold(void *context, const struct record *r)
+{
+    struct keeper *k = context;
+    struct record record = *r;
+    struct process *p = process_table_get(k->table, &r->process);
+    keeper_record(k, &record, p);
+    process_unref(p);
+}
+
+void keeper_flush_folds(struct keeper *k)
+{
+    folds_flush(k->folds, write_fold, k);
+}
+
+static void on_second(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    keeper_flush_folds(arg);
 }
 
 static void on_process_event(void *context, const void *event, size_t len)
@@ -152,7 +174,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 
 int keeper_listen(struct keeper *k, struct error *error)
 {
-    static const struct timeval every = {0, RING_POLL_US};
+    static const struct timeval every = {0, RING_POLL_US}, second = {1, 0};
     int failed = block_signals(k);
     if (failed)
         return error_set(error, failed, "cannot receive signals");
@@ -175,10 +197,11 @@ int keeper_listen(struct keeper *k, struct error *error)
     k->signals = event_new(k->base, k->signal_fd, EV_READ | EV_PERSIST, on_signal, k);
     k->ring = event_new(k->base, hooks_ring_fd(k->hooks), EV_READ | EV_PERSIST, on_ring, k);
     k->ring_timer = event_new(k->base, -1, EV_PERSIST, on_ring, k);
+    k->fold_timer = event_new(k->base, -1, EV_PERSIST, on_second, k);
     k->deadline = event_new(k->base, -1, 0, on_deadline, k);
-    if (!k->signals || !k->ring || !k->ring_timer || !k->deadline ||
+    if (!k->signals || !k->ring || !k->ring_timer || !k->fold_timer || !k->deadline ||
         event_add(k->signals, NULL) < 0 || event_add(k->ring, NULL) < 0 ||
-        event_add(k->ring_timer, &every) < 0)
+        event_add(k->ring_timer, &every) < 0 || event_add(k->fold_timer, &second) < 0)
         return error_set(error, -ENOMEM, "cannot watch for events");
     return 0;
 }

@@ -185,7 +185,8 @@ static void test_summary_json(void **state)
     add(s, (struct record){DENIED, .type = RECORD_IPV6, .dst_ip6 = T("\xff")});
     char *text = print_json(s);
     assert_string_equal(
-        text, "{\"allowed\":0,\"denied\":3,\"expected\":0,\"failed\":0,\"rows\":["
+        text, "{\"allowed\":0,\"denied\":3,\"expected\":0,\"failed\":0,\"log\":\"egress.jsonl\","
+              "\"head\":\"7:00ff\",\"rows\":["
               "{\"destination\":\"a.example\",\"port\":22,\"proto\":\"tcp\","
               "\"program\":\"/usr/bin/node\",\"allowed\":0,\"denied\":2,\"expected\":0,"
               "\"failed\":0,\"reason\":\"\",\"rule\":\"a.example:22\"},"
