@@ -50,6 +50,9 @@ struct policy *policy_ref(struct policy *p);
 void policy_unref(struct policy *p);
 
 size_t policy_rule_count(const struct policy *p) NONNULL(1);
+/* Whether a {owner} or {repo} was left without a value. `check` accepts that; whoever judges must
+ * refuse such a policy with a sentence of his own, for it allows nothing at all. */
+bool policy_is_open(const struct policy *p) NONNULL(1);
 
 enum verdict_action { VERDICT_DENY, VERDICT_ALLOW, VERDICT_INSPECT };
 enum verdict_reason { REASON_NONE, REASON_NO_RULE, REASON_VETO, REASON_PRIVATE_ADDRESS };
@@ -60,7 +63,8 @@ struct verdict {
     bool passthrough, insecure, websocket, private, expected;
     bool by_address;   /* an ip or cidr rule decided: the name promises nothing */
     bool unattributed; /* a fact that was not known decided (THREATS.md P06) */
-    const char *file;  /* of the deciding rule; NULL when none did. Borrowed from the policy */
+    const char *file;  /* of the deciding rule, or of the one that REASON_PRIVATE_ADDRESS kept from
+                          allowing; NULL when there is none. Borrowed from the policy */
     size_t line;
     const char *rule; /* its text as typed, comments and outer blanks removed */
 };

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT
+ * Warnings about a policy that is correct but hardly what was meant. Each is one entry in a table;
+ * the index keeps them affordable for long policies. */
+#include "rules/lint.h"
+
+#include <libpsl.h>
+#include <string.h>
+
+#include "rules/cover.h"
+#include "rules/host.h"
+#include "rules/service.h"
+
+enum { LOOKS_MAX = 4 * 1000 * 1000 }; /* pairs of rules; a limit on time, not on meaning */
+
+struct lint {
+    const struct policy *policy;
+    struct reporter *reporter;
+    const psl_ctx_t *psl;
+    const struct rule *rule;  /* being looked at */
+    const struct rule *found; /* the first partner, of what the lint in hand asks */
+    bool (*is_partner)(const struct rule *rule, const struct rule *other);
+    size_t looks;
+};
+
+/* A macro for the sake of the format check. */
+#define WARN(l, ...)                                                                               \
+    reporter_warn_at((l)->reporter, (l)->rule->file, (l)->rule->line, (l)->rule->column,           \
+                     __VA_ARGS__)
+
+static void look(void *context, size_t number)
+{
+    struct lint *l = context;
+    const struct rule *other = &l->policy->rules[number];
+    if (l->looks >= LOOKS_MAX)
+        return;
+    l->looks++;
+    if (other != l->rule && (!l->found || other < l->found) && l->is_partner(l->rule, other))
+        l->found = other;
+}
+
+/* The first rule that is_partner says yes to, among those about the same name or address. */
+static const struct rule *find(struct lint *l,
+                               bool (*is_partner)(const struct rule *, const struct rule *))
+{
+    const struct rule *r = l->rule;
+    bool url = rule_is(r, SET_URL);
+    l->is_partner = is_partner;
+    l->found = NULL;
+    if (rule_is(r, SET_ADDRESS) || (url && r->url.by_address))
+        rule_index_by_address(&l->policy->index, url ? r->url.ip : r->ip, look, l);
+    else
+        rule_index_by_name(&l->policy->index, r->host.suffix, r->host.suffix_len, look, l);
+    return l->found;
+}
+
+static bool is_duplicate(const struct rule *r, const struct rule *other)
+{
+    return other < r && rule_covers(other, r) && rule_covers(r, other);
+}
+
+static bool is_cover(const struct rule *r, const struct rule *other)
+{
+    /* Of two that say the same, only the later one is too many. */
+    return other->action == r->action && rule_covers(other, r) &&
+           !(other > r && rule_covers(r, other));
+}
+
+static bool is_veto_cover(const struct rule *r, const struct rule *other)
+{
+    return other->action == RULE_DENY && rule_covers(other, r);
+}
+
+static void lint_reach(struct lint *l)
+{
+    const struct rule *other = find(l, is_duplicate);
+    if (other) {
+        WARN(l, "the rule stands already at %s:%zu; take one of them away", other->file,
+             other->line);
+        return;
+    }
+    other = l->rule->action == RULE_ALLOW ? find(l, is_veto_cover) : NULL;
+    if (other) {
+        WARN(l, "the veto at %s:%zu covers this rule entirely; take one of them away", other->file,
+             other->line);
+        return;
+    }
+    other = find(l, is_cover);
+    if (other)
+        WARN(l, "the rule at %s:%zu covers this one, which adds nothing; take one of them away",
+             other->file, other->line);
+}
+
+static bool is_wildcard(const struct rule *r)
+{
+    bool named = !rule_is(r, SET_ADDRESS) && !(rule_is(r, SET_URL) && r->url.by_address);
+    return named && !host_pattern_is_exact(&r->host);
+}
+
+static void lint_public_suffix(struct lint *l)
+{
+    const struct rule *r = l->rule;
+    if (r->action != RULE_ALLOW || !is_wildcard(r) || !l->psl ||
+        !psl_is_public_suffix2(l->psl, r->host.suffix, PSL_TYPE_ANY | PSL_TYPE_NO_STAR_RULE))
+        return;
+    WARN(l, "anyone can register a name under %s, a public suffix; write the names that are meant",
+         r->host.suffix);
+}
+
+static bool is_apex(const struct rule *r, const struct rule *other)
+{
+    return other->action == RULE_ALLOW && rule_is(other, SET_HOST | SET_URL | SET_DNS) &&
+           host_pattern_is_exact(&other->host) && other->host.suffix_len == r->host.suffix_len &&
+           memcmp(other->host.suffix, r->host.suffix, r->host.suffix_len) == 0;
+}
+
+static void lint_apex(struct lint *l)
+{
+    const struct rule *r = l->rule;
+    if (r->action == RULE_ALLOW && r->type == TARGET_WILDCARD_HOST && !r->host.glob &&
+        memchr(r->host.suffix, '.', r->host.suffix_len) && !find(l, is_apex))
+        WARN(l, "*.%s does not match %s itself; write a rule for that too, if it is meant",
+             r->host.suffix, r->host.suffix);
+}
+
+static bool is_url_below(const struct rule *url, const struct rule *other)
+{
+    return other->action == RULE_ALLOW && (other->keywords & KEYWORD_PASSTHROUGH) &&
+           ports_cover(&other->ports, &url->ports) && host_pattern_covers(&other->host, &url->host);
+}
+
+static bool is_host_below(const struct rule *url, const struct rule *other)
+{
+    return other->action == RULE_ALLOW && rule_is(other, SET_HOST) && (other->protos & RULE_TCP) &&
+           ports_cover(&other->ports, &url->ports) && host_pattern_covers(&other->host, &url->host);
+}
+
+static void lint_url(struct lint *l)
+{
+    const struct rule *r = l->rule, *other;
+    if (!rule_is(r, SET_URL) || r->url.by_address)
+        return;
+    if (r->action == RULE_ALLOW) {
+        other = find(l, is_url_below);
+        if (other)
+            WARN(l,
+                 "%s:%zu passes the TLS of this host through, so its requests are not judged by "
+                 "this rule; take one of them away",
+                 other->file, other->line);
+        if ((r->keywords & KEYWORD_INSECURE) && strcmp(r->path, "/*") != 0)
+            WARN(l, "insecure is judged before the path is known and covers the whole host; write "
+                    "the path as /* to say so");
+        return;
+    }
+    other = r->url.https ? find(l, is_host_below) : NULL;
+    if (other)
+        WARN(l,
+             "this veto makes the filter open the TLS of its host, which %s:%zu allows; the "
+             "host is then judged request by request",
+             other->file, other->line);
+}
+
+static void lint_udp(struct lint *l)
+{
+    const struct rule *r = l->rule;
+    if (r->action == RULE_ALLOW && rule_is(r, SET_HOST) && r->protos == RULE_UDP)
+        WARN(l, "a name opens no UDP, only its lookup; write the address for UDP, or dns:%s",
+             r->target);
+}
+
+static bool ports_touch(const struct port_list *a, const struct port_list *b)
+{
+    if (a->any || b->any)
+        return true;
+    for (size_t i = 0; i < a->n; i++)
+        for (size_t j = 0; j < b->n; j++)
+            if (a->ranges[i].low <= b->ranges[j].high && b->ranges[j].low <= a->ranges[i].high)
+                return true;
+    return false;
+}
+
+static const struct rule *first_name_veto(struct lint *l)
+{
+    for (size_t i = 0; i < l->policy->n_rules && l->looks < LOOKS_MAX; i++, l->looks++) {
+        const struct rule *veto = &l->policy->rules[i];
+        bool named = rule_is(veto, SET_HOST) || (rule_is(veto, SET_URL) && !veto->url.by_address);
+        if (veto->action == RULE_DENY && named && ports_touch(&veto->ports, &l->rule->ports))
+            return veto;
+    }
+    return NULL;
+}
+
+static void lint_address(struct lint *l)
+{
+    const struct rule *r = l->rule;
+    if (r->action != RULE_ALLOW || !rule_is(r, SET_ADDRESS) || !(r->protos & RULE_TCP))
+        return;
+    const struct rule *veto = first_name_veto(l);
+    if (veto)
+        WARN(l,
+             "a connection by address without a name goes by this rule, also to what %s:%zu "
+             "vetoes; veto its addresses too",
+             veto->file, veto->line);
+}
+
+void policy_lint(const struct policy *p, struct reporter *r)
+{
+    static void (*const lints[])(struct lint *) = {
+        lint_reach, lint_public_suffix, lint_apex, lint_url, lint_udp, lint_address,
+    };
+    struct lint l = {.policy = p, .reporter = r, .psl = psl_builtin()};
+    for (size_t i = 0; i < p->n_rules; i++) {
+        l.rule = &p->rules[i];
+        for (size_t k = 0; k < ARRAY_SIZE(lints) && !l.rule->open; k++)
+            lints[k](&l);
+    }
+}

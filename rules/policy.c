@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ * The life of a policy: made, filled, sealed, counted, freed. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "rules/set.h"
+
+struct policy *policy_new(void)
+{
+    struct policy *p = calloc(1, sizeof(*p));
+    if (p)
+        atomic_init(&p->count, 1);
+    return p;
+}
+
+struct policy *policy_ref(struct policy *p)
+{
+    atomic_fetch_add_explicit(&p->count, 1, memory_order_relaxed);
+    return p;
+}
+
+void policy_unref(struct policy *p)
+{
+    if (!p || atomic_fetch_sub_explicit(&p->count, 1, memory_order_acq_rel) > 1)
+        return;
+    rule_index_release(&p->index);
+    arena_release(&p->arena);
+    free(p->rules);
+    free(p);
+}
+
+int policy_add(struct policy *p, const struct rule *rule)
+{
+    if (p->n_rules >= RULES_MAX)
+        return -E2BIG;
+    if (p->n_rules == p->size) {
+        size_t size = p->size ? p->size * 2 : 64;
+        struct rule *rules = reallocarray(p->rules, size, sizeof(*rules));
+        if (!rules)
+            return -ENOMEM;
+        p->rules = rules;
+        p->size = size;
+    }
+    p->rules[p->n_rules++] = *rule;
+    p->open = p->open || rule->open;
+    return 0;
+}
+
+/* By words: 100,000 rules may each name every port. */
+static void port_set_add_range(struct port_set *s, unsigned low, unsigned high)
+{
+    for (unsigned word = low / 64; word <= high / 64; word++) {
+        unsigned from = word == low / 64 ? low % 64 : 0;
+        unsigned to = word == high / 64 ? high % 64 : 63;
+        s->words[word] |= UINT64_MAX << from & UINT64_MAX >> (63 - to);
+    }
+}
+
+static void port_set_add(struct port_set *s, const struct port_list *ports)
+{
+    if (ports->any)
+        port_set_add_range(s, 0, UINT16_MAX);
+    for (size_t i = 0; i < ports->n; i++)
+        port_set_add_range(s, ports->ranges[i].low, ports->ranges[i].high);
+}
+
+int policy_seal(struct policy *p)
+{
+    for (size_t i = 0; i < p->n_rules; i++) {
+        const struct rule *r = &p->rules[i];
+        if (rule_is(r, SET_URL))
+            port_set_add(&p->of_urls, &r->ports);
+        /* An address rule for UDP covers DNS over TCP. */
+        if (r->action == RULE_ALLOW && !r->open &&
+            ((r->protos & RULE_TCP) || rule_is(r, SET_ADDRESS)))
+            port_set_add(&p->allowed, &r->ports);
+    }
+    return rule_index_build(&p->index, p->rules, p->n_rules);
+}
+
+size_t policy_rule_count(const struct policy *p)
+{
+    return p->n_rules;
+}
+
+const struct rule *policy_rule(const struct policy *p, size_t i)
+{
+    return &p->rules[i];
+}
+
+bool policy_is_open(const struct policy *p)
+{
+    return p->open;
+}
+
+bool policy_may_allow_port(const struct policy *p, uint16_t port)
+{
+    return port_set_has(&p->allowed, port);
+}
