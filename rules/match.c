@@ -49,6 +49,7 @@ struct judge {
     bool veto_unknown, url_veto_unknown; /* only an unknown fact made it match */
     bool missed;                         /* an unknown fact kept an allow rule from matching */
     bool websocket, private;
+    bool by_address; /* some rule allows the address, whatever the name */
 };
 
 static const struct rule *earlier(const struct rule *a, const struct rule *b)
@@ -188,6 +189,7 @@ static void consider(void *context, size_t number)
     if (class == CLASS_BLOCKED)
         return;
     j->private = j->private || (r->keywords & KEYWORD_PRIVATE);
+    j->by_address = j->by_address || goes_by_address(r);
     j->websocket = j->websocket || !rule_is(r, SET_URL) || (r->keywords & KEYWORD_WEBSOCKET);
 }
 
@@ -259,7 +261,7 @@ static struct verdict decide(const struct judge *j)
         .passthrough = first[CLASS_PASSTHROUGH] && !stopped,
         .private = j->private,
         .websocket = j->event->stage == EVENT_REQUEST && j->websocket,
-        .by_address = goes_by_address(rule),
+        .by_address = j->by_address,
         .unattributed = stopped && j->url_veto_unknown,
     };
     v.insecure = insecure && !v.passthrough;

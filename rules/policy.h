@@ -61,7 +61,7 @@ struct verdict {
     enum verdict_action action;
     enum verdict_reason reason;
     bool passthrough, insecure, websocket, private, expected;
-    bool by_address;   /* an ip or cidr rule decided: the name promises nothing */
+    bool by_address;   /* a rule allows the address itself, whatever name it goes by */
     bool unattributed; /* a fact that was not known decided (THREATS.md P06) */
     const char *file;  /* of the deciding rule, or of the one that REASON_PRIVATE_ADDRESS kept from
                           allowing; NULL when there is none. Borrowed from the policy */

@@ -133,7 +133,7 @@ static void test_tls(void **state)
         {"https://x.org/a", "tls 1.2.3.4:443 seen=x.org", "inspect 1"},
         {"https://x.org/a", "tls 1.2.3.4:443 seen=y.org", "deny"},
         {"x.org", "tls host=x.org 9.9.9.9:443", "allow 1"},
-        {"x.org | 9.9.9.9", "tls host=x.org 9.9.9.9:443", "allow 1"},
+        {"x.org | 9.9.9.9", "tls host=x.org 9.9.9.9:443", "allow 1 by-address"},
         {"9.9.9.9 | x.org", "tls host=x.org 9.9.9.9:443", "allow 1 by-address"},
         {"x.org", "tls host=y.org 1.2.3.4:443 seen=x.org", "deny"},
     };
