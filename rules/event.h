@@ -61,6 +61,7 @@ struct event {
     uint16_t dst_port;
     bool has_dst;
     bool unknown_bytes; /* EVENT_ADDRESS: the client's bytes are no protocol we know (section 7) */
+    bool http;          /* EVENT_ADDRESS: they are an HTTP request, which is not read yet */
     bool resolver_is_self;    /* EVENT_DNS: the filter is the configured resolver */
     const char *host;         /* in the normal form of name_normalize, or NULL */
     const char *const *names; /* names that the filter saw resolve to dst_ip for this client */

@@ -46,6 +46,7 @@ struct judge {
     size_t path_len;
     /* Findings: the first rule of each class, in file order. */
     const struct rule *first[CLASS_COUNT];
+    const char *first_name[CLASS_COUNT]; /* by which it matched; NULL: by address */
     bool veto_unknown, url_veto_unknown; /* only an unknown fact made it match */
     bool missed;                         /* an unknown fact kept an allow rule from matching */
     bool websocket, private;
@@ -91,7 +92,8 @@ static enum part part_of_url(const struct judge *j, const struct rule *r)
     const struct event *e = j->event;
     if (!url_is_about(j, r) || !service_matches(r, e))
         return PART_NONE;
-    if (e->stage == EVENT_TLS && r->url.https)
+    bool unread = e->stage == EVENT_TLS || (e->stage == EVENT_ADDRESS && e->http);
+    if (unread && r->url.https == (e->stage == EVENT_TLS))
         return r->action == RULE_DENY ? PART_URL_VETO : PART_INSPECT;
     /* A name that was only seen for the address does not make a request one for that name. */
     if (e->stage != EVENT_REQUEST || (j->name && !j->own_name) || !request_matches(j, r))
@@ -155,7 +157,10 @@ static enum class class_of(const struct judge *j, const struct rule *r, enum par
 
 static void note(struct judge *j, enum class class, const struct rule *r)
 {
-    j->first[class] = earlier(j->first[class], r);
+    if (j->first[class] && j->first[class] <= r)
+        return;
+    j->first[class] = r;
+    j->first_name[class] = j->name;
 }
 
 static void note_veto(struct judge *j, enum class class, const struct rule *r, bool unknown,
@@ -215,18 +220,21 @@ static void consider_all(struct judge *j)
         rule_index_by_address(&j->policy->index, j->literal, consider, j);
 }
 
-static void fill_rule(struct verdict *v, const struct rule *r)
+static void fill_rule(struct verdict *v, const struct judge *j, const struct rule *r)
 {
+    for (size_t class = 0; class < CLASS_COUNT && !v->name; class ++)
+        if (j->first[class] == r)
+            v->name = j->first_name[class];
     v->file = r->file;
     v->line = r->line;
     v->rule = r->text;
 }
 
-static struct verdict deny_by(const struct rule *veto, bool unknown)
+static struct verdict deny_by(const struct judge *j, const struct rule *veto, bool unknown)
 {
     struct verdict v = {.action = VERDICT_DENY, .reason = REASON_VETO, .unattributed = unknown};
     v.expected = (veto->keywords & KEYWORD_EXPECTED) != 0;
-    fill_rule(&v, veto);
+    fill_rule(&v, j, veto);
     return v;
 }
 
@@ -237,7 +245,7 @@ static struct verdict deny_without(const struct judge *j)
         v.unattributed = true;
     } else if (j->first[CLASS_BLOCKED]) {
         v.reason = REASON_PRIVATE_ADDRESS;
-        fill_rule(&v, j->first[CLASS_BLOCKED]);
+        fill_rule(&v, j, j->first[CLASS_BLOCKED]);
     }
     return v;
 }
@@ -246,7 +254,7 @@ static struct verdict decide(const struct judge *j)
 {
     const struct rule *const *first = j->first;
     if (first[CLASS_VETO])
-        return deny_by(first[CLASS_VETO], j->veto_unknown);
+        return deny_by(j, first[CLASS_VETO], j->veto_unknown);
     const struct rule *insecure = earlier(first[CLASS_INSECURE], first[CLASS_INSECURE_INSPECT]);
     const struct rule *rule = first[CLASS_PASSTHROUGH];
     rule = rule ? rule : insecure;
@@ -265,7 +273,7 @@ static struct verdict decide(const struct judge *j)
         .unattributed = stopped && j->url_veto_unknown,
     };
     v.insecure = insecure && !v.passthrough;
-    fill_rule(&v, stopped ? first[CLASS_URL_VETO] : rule);
+    fill_rule(&v, j, stopped ? first[CLASS_URL_VETO] : rule);
     return v;
 }
 
@@ -319,15 +327,16 @@ static struct verdict match_dns(const struct policy *p, const struct event *e)
     if (e->has_dst && !self)
         rule_index_by_address(&p->index, e->dst_ip, consider_lookup, &resolver);
     const struct rule *veto = earlier(name.first[CLASS_VETO], resolver.first[CLASS_VETO]);
-    if (veto)
-        return deny_by(veto,
-                       veto == name.first[CLASS_VETO] ? name.veto_unknown : resolver.veto_unknown);
+    if (veto) {
+        const struct judge *half = veto == name.first[CLASS_VETO] ? &name : &resolver;
+        return deny_by(half, veto, half->veto_unknown);
+    }
     const struct rule *by_name = name.first[CLASS_ALLOW];
     bool by_resolver = self || resolver.first[CLASS_ALLOW];
     struct verdict v = {.action = VERDICT_DENY, .reason = REASON_NO_RULE};
     if (by_name && by_resolver) {
         v = (struct verdict){.action = VERDICT_ALLOW};
-        fill_rule(&v, by_name);
+        fill_rule(&v, &name, by_name);
     } else {
         v.unattributed = (by_name || name.missed) && (by_resolver || resolver.missed);
     }

@@ -97,3 +97,17 @@ bool policy_may_allow_port(const struct policy *p, uint16_t port)
 {
     return port_set_has(&p->allowed, port);
 }
+
+const char *verdict_reason_name(const struct verdict *v, bool attributed)
+{
+    static const char *const names[] = {[REASON_NO_RULE] = "no-rule",
+                                        [REASON_VETO] = "veto",
+                                        [REASON_PRIVATE_ADDRESS] = "private-address"};
+    if (v->action == VERDICT_ALLOW)
+        return NULL;
+    if (v->action == VERDICT_INSPECT)
+        return "inspect"; /* a URL rule names it: TLS would have to be opened to judge */
+    if (v->unattributed && !attributed)
+        return "unattributed";
+    return v->reason < ARRAY_SIZE(names) ? names[v->reason] : NULL;
+}

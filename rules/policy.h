@@ -63,6 +63,7 @@ struct verdict {
     bool passthrough, insecure, websocket, private, expected;
     bool by_address;   /* a rule allows the address itself, whatever name it goes by */
     bool unattributed; /* a fact that was not known decided (THREATS.md P06) */
+    const char *name;  /* by which the deciding rule matched, borrowed from the event, or NULL */
     const char *file;  /* of the deciding rule, or of the one that REASON_PRIVATE_ADDRESS kept from
                           allowing; NULL when there is none. Borrowed from the policy */
     size_t line;
@@ -71,6 +72,9 @@ struct verdict {
 
 /* Judges one event; never fails, never allocates. */
 struct verdict policy_match(const struct policy *p, const struct event *e) NONNULL(1, 2);
+/* The short stable code that logs have for it; NULL where it is plainly allowed. attributed: whose
+ * traffic it was is known. */
+const char *verdict_reason_name(const struct verdict *v, bool attributed) NONNULL(1);
 
 /* Whether any rule could allow a TCP connection to this port whatever its name turns out to be.
  * False lets a caller refuse at once. */

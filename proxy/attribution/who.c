@@ -6,17 +6,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attribution/once.h"
 #include "attribution/owner.h"
 
-#define SETS 1024
-#define WAYS 4
+#define BUCKETS 1024
+/* Records that nobody uses are kept up to about this many. */
+#define KEPT 4096
+
+struct cached {
+    struct cached *next;
+    struct process *process;
+};
 
 struct who {
     struct requests *requests;
     struct ipc *keeper;
     int flows_fd;
-    unsigned turn;
-    struct process *cache[SETS][WAYS];
+    size_t n;
+    struct cached *buckets[BUCKETS];
+    struct once connections; /* that have been asked for */
 };
 
 struct who_query {
@@ -40,15 +48,18 @@ struct who *who_new(struct requests *requests, struct ipc *keeper, int flows_fd)
 
 void who_free(struct who *w)
 {
-    for (size_t i = 0; w && i < SETS; i++)
-        for (size_t j = 0; j < WAYS; j++)
-            process_unref(w->cache[i][j]);
+    for (size_t i = 0; w && i < BUCKETS; i++)
+        for (struct cached *c = w->buckets[i], *next; c; c = next) {
+            next = c->next;
+            process_unref(c->process);
+            free(c);
+        }
     free(w);
 }
 
-static struct process **set_of(struct who *w, const struct process_key *key)
+static struct cached **bucket_of(struct who *w, const struct process_key *key)
 {
-    return w->cache[(key->pid * 2654435761u + key->exec_id) % SETS];
+    return &w->buckets[(key->pid * 2654435761u + key->exec_id) % BUCKETS];
 }
 
 static bool same_key(const struct process_key *a, const struct process_key *b)
@@ -56,19 +67,45 @@ static bool same_key(const struct process_key *a, const struct process_key *b)
     return a->pid == b->pid && a->exec_id == b->exec_id && a->start_ns == b->start_ns;
 }
 
-/* Takes the place of an older record; the keeper need not hold that one for us any more. */
+static struct process *find(struct who *w, const struct process_key *key)
+{
+    for (struct cached *c = *bucket_of(w, key); c; c = c->next)
+        if (same_key(&c->process->key, key))
+            return c->process;
+    return NULL;
+}
+
+/* Forgets records of that bucket that only the cache holds; the keeper need not hold them for us
+ * any more. Those that sessions hold stay: their closing records name them. */
+static void forget_unused(struct who *w, struct cached **at)
+{
+    while (*at) {
+        struct cached *c = *at;
+        if (c->process->count > 1) {
+            at = &c->next;
+            continue;
+        }
+        *at = c->next;
+        ipc_send(w->keeper, IPC_PROCESS_PUT, 0, &c->process->key, sizeof c->process->key, -1);
+        process_unref(c->process);
+        free(c);
+        w->n--;
+    }
+}
+
 static void remember(struct who *w, struct process *p)
 {
-    struct process **set = set_of(w, &p->key);
-    size_t at = w->turn++ % WAYS;
-    for (size_t i = 0; i < WAYS; i++)
-        if (!set[i])
-            at = i;
-    if (set[at]) {
-        ipc_send(w->keeper, IPC_PROCESS_PUT, 0, &set[at]->key, sizeof set[at]->key, -1);
-        process_unref(set[at]);
-    }
-    set[at] = process_ref(p);
+    struct cached **bucket = bucket_of(w, &p->key);
+    if (find(w, &p->key))
+        return; /* asked for twice at once */
+    if (w->n >= KEPT)
+        forget_unused(w, bucket);
+    struct cached *c = malloc(sizeof *c);
+    if (!c)
+        return;
+    *c = (struct cached){*bucket, process_ref(p)};
+    *bucket = c;
+    w->n++;
 }
 
 static void on_answer(void *context, const struct ipc_message *m)
@@ -85,35 +122,35 @@ static void on_answer(void *context, const struct ipc_message *m)
     free(q);
 }
 
-struct who_query *who_ask(struct who *w, const struct flow_key *key, who_done *done, void *context,
-                          struct process **now)
+/* An entry of a TCP connection answers once: whoever comes from the same port without an entry of
+ * his own (a socket that no hook sees) is not its owner. One that went to a proxy before us may
+ * answer again; those that waited while there was none must not be lost. */
+static bool owner_of(struct who *w, const struct flow_key *key, struct flow_owner *owner)
+{
+    return owner_lookup(w->flows_fd, key, owner) == 0 &&
+           (!owner->connection || once_take(&w->connections, owner->connection));
+}
+
+bool who_ask(struct who *w, const struct flow_key *key, who_done *done, void *context,
+             struct process **now)
 {
     struct flow_owner owner;
     *now = NULL;
-    if (owner_lookup(w->flows_fd, key, &owner) < 0)
-        return NULL;
-    struct process **set = set_of(w, &owner.process);
-    for (size_t i = 0; i < WAYS; i++)
-        if (set[i] && same_key(&set[i]->key, &owner.process)) {
-            *now = process_ref(set[i]);
-            return NULL;
-        }
+    if (!owner_of(w, key, &owner))
+        return false;
+    struct process *known = find(w, &owner.process);
+    if (known) {
+        *now = process_ref(known);
+        return false;
+    }
     struct who_query *q = malloc(sizeof *q);
     if (!q)
-        return NULL;
+        return false;
     *q = (struct who_query){w, 0, owner.process, done, context};
     q->request = request_send(w->requests, IPC_PROCESS_GET, &q->key, sizeof q->key, on_answer, q);
     if (!q->request) {
         free(q);
-        return NULL;
+        return false;
     }
-    return q;
-}
-
-void who_cancel(struct who_query *query)
-{
-    if (query) {
-        request_cancel(query->who->requests, query->request);
-        free(query);
-    }
+    return true;
 }

@@ -3,6 +3,8 @@
  * a cache or by asking the keeper. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "attribution/process.h"
 #include "base/attrib.h"
 #include "keeper/requests.h"
@@ -16,9 +18,7 @@ struct who *who_new(struct requests *requests, struct ipc *keeper, int flows_fd)
     NONNULL(1, 2);
 void who_free(struct who *w); /* accepts NULL */
 
-struct who_query;
-/* Finds who made a flow. Where that is known at once, *now is set (the caller owns a count; NULL
- * when the flow has no owner) and NULL is returned: done is not called then. */
-struct who_query *who_ask(struct who *w, const struct flow_key *key, who_done *done, void *context,
-                          struct process **now) NONNULL(1, 2, 3, 5);
-void who_cancel(struct who_query *query); /* accepts NULL */
+/* Finds who made a flow. Returns true when that has to be asked: done is called then. False: *now
+ * is set (the caller owns a count; NULL when the flow has no owner), and done is not called. */
+bool who_ask(struct who *w, const struct flow_key *key, who_done *done, void *context,
+             struct process **now) NODISCARD NONNULL(1, 2, 3, 5);

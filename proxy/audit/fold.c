@@ -14,6 +14,7 @@ struct kind {
     enum record_type type;
     uint32_t dst_ip;
     uint16_t dst_port;
+    char proto[8]; /* SCTP and GRE are both of type socket */
     char reason[24];
     char host[256]; /* or the name of a query, or an IPv6 address */
     char qtype[16];
@@ -64,6 +65,7 @@ static void kind_of(const struct record *r, struct kind *out)
     out->type = r->type;
     out->dst_ip = r->dst_ip;
     out->dst_port = r->dst_port;
+    copy_text(out->proto, sizeof out->proto, r->proto);
     copy_text(out->reason, sizeof out->reason, r->reason);
     copy_text(out->host, sizeof out->host,
               r->name.data      ? r->name
@@ -83,7 +85,7 @@ static size_t hash(const struct kind *k)
 
 static bool is_denial(const struct record *r)
 {
-    return r->policy == RECORD_POLICY_DENY && r->outcome == RECORD_DENIED;
+    return r->outcome == RECORD_DENIED; /* also of what the policy would allow, as `unsupported` */
 }
 
 /* Keeps the newest record of the kind, and counts. */

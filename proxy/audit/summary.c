@@ -194,12 +194,14 @@ static bool is_decision(const struct record *r)
     switch (r->event) {
     case RECORD_CONNECT:
     case RECORD_REQUEST:
-    case RECORD_QUERY:
     case RECORD_DATAGRAM:
     case RECORD_SUDO:
         return r->policy != RECORD_POLICY_NONE || r->outcome != RECORD_OUTCOME_NONE;
-    case RECORD_ANSWER: /* the query was counted; an answer counts when it was withheld */
-        return r->outcome == RECORD_DENIED;
+    case RECORD_QUERY: /* that a name could be looked up is told by what was reached under it */
+        return r->outcome == RECORD_DENIED || r->policy == RECORD_POLICY_DENY;
+    case RECORD_ANSWER: /* the decision was counted with the query or connect before it */
+    case RECORD_CLOSE:
+        return r->outcome == RECORD_DENIED || r->outcome == RECORD_FAILED;
     default:
         return false;
     }
@@ -264,33 +266,14 @@ static int compare(const void *a, const void *b)
     return order ? order : strcmp(x->program, y->program);
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 size_t summary_sorted(const struct summary *s, struct summary_row **out)
 {
-    size_t n = 0, n_names = 0;
     struct summary_row *rows = calloc(s->n_rows + 1, sizeof(*rows));
-    const char **names = calloc(s->n_rows + 1, sizeof(*names));
+    size_t n = rows ? s->n_rows : 0;
     *out = rows;
-    for (size_t i = 0; names && i < s->n_rows; i++)
-        if (s->rows[i].kind == ROW_HOST)
-            names[n_names++] = s->rows[i].destination;
-    if (n_names)
-        qsort(names, n_names, sizeof(*names), compare_names);
-    for (size_t i = 0; rows && names && i < s->n_rows; i++) {
-        const struct summary_row *row = &s->rows[i];
-        const char *name = row->destination;
-        /* A name that was looked up and then connected to is told once. */
-        bool followed = row->kind == ROW_DNS && !row->denied && !row->expected && !row->failed &&
-                        n_names && bsearch(&name, names, n_names, sizeof(*names), compare_names);
-        if (!followed)
-            rows[n++] = *row;
-    }
-    free(names);
-    if (n)
+    if (n) {
+        memcpy(rows, s->rows, n * sizeof(*rows));
         qsort(rows, n, sizeof(*rows), compare);
+    }
     return n;
 }

@@ -87,6 +87,11 @@ static const char *why_not(const struct summary_row *row)
         {"doh", "DNS over HTTPS is judged by the name inside"},
         {"malformed", "the bytes were malformed"},
         {"limit", "a limit was reached"},
+        {"unsupported", "a rule allows it, but UDP other than DNS does not pass in this release"},
+        {"inspect", "URL rules name it, and TLS and HTTP are not opened in this release"},
+        {"zone-transfer", "zone transfers are refused"},
+        {"metadata-address", "metadata services are reached by address rules only"},
+        {"resolver", "the name is allowed, its resolver is not"},
     };
     static const char *const kinds[] = {
         [ROW_IPV6] = "IPv6 is closed; no rule opens it",
@@ -98,10 +103,12 @@ static const char *why_not(const struct summary_row *row)
     for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
         if (strcmp(row->reason, reasons[i].reason) == 0)
             return reasons[i].why;
+    if (row->udp && row->kind != ROW_DNS)
+        return "UDP other than DNS does not pass in this release";
     bool named = row->kind == ROW_HOST || row->kind == ROW_DNS;
     if (named && !is_rule_name(row->destination, row->destination_len))
         return "a rule cannot hold this name";
-    return row->kind == ROW_HOST && row->udp ? "host rules are for TCP" : NULL;
+    return NULL;
 }
 
 /* The line that would allow what the row denies; returns NULL and fills rule in, or why not. */

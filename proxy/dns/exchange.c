@@ -98,13 +98,38 @@ static void *make_room(struct exchange *x, size_t size)
     return x->message = malloc(size);
 }
 
+/* What begins every record of this exchange. Strings borrow from room. */
+struct words {
+    char qtype[16], resolver[32], rcode[16];
+};
+
+static struct record begin_record(const struct exchange *x, enum record_event event,
+                                  struct words *room)
+{
+    struct record r = {.event = event};
+    describe(x, &r, room->qtype);
+    add_resolver(x, &r, room->resolver);
+    return r;
+}
+
+/* Why it is denied, where the verdict does not say: the name alone would be allowed. */
+static const char *reason_of(const struct exchange *x)
+{
+    const char *host = x->question.is_host ? x->question.host : NULL;
+    if (x->self || x->verdict.reason != REASON_NO_RULE)
+        return NULL;
+    struct verdict by_name = judge_query(x->engine, &x->subject, host, true);
+    return by_name.action == VERDICT_ALLOW ? "resolver" : NULL;
+}
+
 static void deny(struct exchange *x)
 {
-    struct record r = {.event = RECORD_QUERY};
-    char qtype[16], resolver[32];
-    describe(x, &r, qtype);
-    add_resolver(x, &r, resolver);
+    struct words room;
+    struct record r = begin_record(x, RECORD_QUERY, &room);
+    const char *reason = reason_of(x);
     r.outcome = RECORD_DENIED;
+    if (reason)
+        r.reason = text_of(reason);
     if (make_room(x, DNS_UDP_MAX))
         x->message_len = dns_write_reply(&x->question, x->query, DNS_NXDOMAIN, DNS_EDE_BLOCKED,
                                          "denied by egress-filter", x->message, DNS_UDP_MAX);
@@ -112,18 +137,29 @@ static void deny(struct exchange *x)
     record(x, &r);
 }
 
-/* Refused with another word than the policy's. */
-static void refuse(struct exchange *x, const char *reason, unsigned rcode)
+/* No message that could be judged: dropped. */
+static void drop_malformed(struct exchange *x)
 {
-    struct record r = {.event = RECORD_QUERY};
-    char qtype[16], resolver[32];
+    struct words room;
+    x->question.text[0] = '\0';
     x->verdict = (struct verdict){.action = VERDICT_DENY};
-    describe(x, &r, qtype);
-    add_resolver(x, &r, resolver);
+    struct record r = begin_record(x, RECORD_QUERY, &room);
     r.outcome = RECORD_DENIED;
-    r.reason = text_of(reason);
-    if (rcode && make_room(x, DNS_UDP_MAX))
-        x->message_len = dns_write_error(x->query, x->len, rcode, x->message, DNS_UDP_MAX);
+    r.reason = text_of("malformed");
+    record(x, &r);
+}
+
+/* A zone transfer is many messages, and no client of an allowlist needs one. */
+static void refuse_transfer(struct exchange *x)
+{
+    struct words room;
+    struct record r = begin_record(x, RECORD_QUERY, &room);
+    r.outcome = RECORD_DENIED;
+    r.reason = text_of("zone-transfer");
+    r.rcode = text_of("REFUSED");
+    if (make_room(x, DNS_UDP_MAX))
+        x->message_len =
+            dns_write_reply(&x->question, x->query, DNS_REFUSED, -1, NULL, x->message, DNS_UDP_MAX);
     record(x, &r);
 }
 
@@ -131,10 +167,8 @@ static void refuse(struct exchange *x, const char *reason, unsigned rcode)
  */
 static void answer_empty(struct exchange *x)
 {
-    struct record r = {.event = RECORD_ANSWER};
-    char qtype[16], resolver[32];
-    describe(x, &r, qtype);
-    add_resolver(x, &r, resolver);
+    struct words room;
+    struct record r = begin_record(x, RECORD_QUERY, &room);
     r.outcome = RECORD_ALLOWED;
     r.rcode = text_of("NOERROR");
     if (make_room(x, DNS_UDP_MAX))
@@ -143,13 +177,23 @@ static void answer_empty(struct exchange *x)
     record(x, &r);
 }
 
+/* Records what came of an allowed question, and sends the client what was made ready. The decision
+ * is in the log already, so the answer need not wait for this record. */
+static void conclude(struct exchange *x, struct record *r)
+{
+    int status;
+    (void)submit_record(x->engine->submit, r, NULL, NULL, &status);
+    finish(x, x->message, x->message_len);
+}
+
 static void fail(struct exchange *x, int status)
 {
-    struct record r = {.event = RECORD_QUERY};
-    char qtype[16], resolver[32];
-    describe(x, &r, qtype);
-    add_resolver(x, &r, resolver);
+    struct words room;
+    struct record r = begin_record(x, RECORD_ANSWER, &room);
+    r.policy = RECORD_POLICY_NONE; /* it was told with the question */
+    r.reason = text_of(NULL);
     r.outcome = RECORD_FAILED;
+    r.rcode = text_of("SERVFAIL");
     r.error = text_of(status == -ETIMEDOUT      ? "resolver-timeout"
                       : status == -ECONNREFUSED ? "resolver-refused"
                       : status == -EBADMSG      ? "resolver-malformed"
@@ -157,7 +201,7 @@ static void fail(struct exchange *x, int status)
     if (make_room(x, DNS_UDP_MAX))
         x->message_len = dns_write_reply(&x->question, x->query, DNS_SERVFAIL, -1, NULL, x->message,
                                          DNS_UDP_MAX);
-    record(x, &r);
+    conclude(x, &r);
 }
 
 static void learn(struct exchange *x, const struct dns_answer *a, struct record *r)
@@ -176,37 +220,62 @@ static void on_answer(void *context, int status, const void *message, size_t len
                       const struct dns_answer *a)
 {
     struct exchange *x = context;
-    struct record r = {.event = RECORD_ANSWER};
-    char qtype[16], resolver[32], rcode[16];
+    struct words room;
     x->forward = NULL;
     if (status < 0) {
         fail(x, status);
         return;
     }
-    describe(x, &r, qtype);
-    add_resolver(x, &r, resolver);
+    struct record r = begin_record(x, RECORD_ANSWER, &room);
     r.outcome = RECORD_ALLOWED;
-    r.rcode = text_of(dns_rcode_name(a->rcode, rcode));
+    r.rcode = text_of(dns_rcode_name(a->rcode, room.rcode));
     learn(x, a, &r);
     size_t limit = x->tcp ? DNS_MESSAGE_MAX : MIN(x->question.udp_size, DNS_UDP_MAX);
     size_t size = MAX(len + 64, DNS_UDP_MAX);
     if (make_room(x, size))
         x->message_len = dns_write_answer(&x->question, message, len, limit, x->message, size);
-    record(x, &r);
+    conclude(x, &r);
 }
 
-static void go_on(struct exchange *x)
+/* The question is in the log: now, and not before, it may leave. */
+static void on_question_recorded(void *context, int status)
 {
+    struct exchange *x = context;
     const struct resolver_address named = {ntohl(x->subject.flow.dst_ip), x->subject.flow.dst_port};
-    uint16_t type = x->question.type;
-    if (type == DNS_AAAA || type == DNS_HTTPS || type == DNS_SVCB) {
-        answer_empty(x);
+    x->ticket = NULL;
+    if (status < 0) {
+        finish(x, NULL, 0); /* no question without a record: the client asks again, or fails */
         return;
     }
     x->forward = forward_query(x->engine->forwarder, &x->question, x->query,
                                x->self ? NULL : &named, x->tcp, on_answer, x);
     if (!x->forward)
         fail(x, -errno);
+}
+
+static void ask(struct exchange *x)
+{
+    struct words room;
+    struct record r = begin_record(x, RECORD_QUERY, &room);
+    int status;
+    r.outcome = RECORD_ALLOWED;
+    x->ticket = submit_record(x->engine->submit, &r, on_question_recorded, x, &status);
+    if (!x->ticket)
+        on_question_recorded(x, status);
+}
+
+/* What the verdict means for this question. */
+static void go_on(struct exchange *x)
+{
+    uint16_t type = x->question.type;
+    if (!judge_passes(x->engine, &x->verdict))
+        deny(x);
+    else if (type == DNS_AXFR || type == DNS_AXFR - 1)
+        refuse_transfer(x);
+    else if (type == DNS_AAAA || type == DNS_HTTPS || type == DNS_SVCB)
+        answer_empty(x);
+    else
+        ask(x);
 }
 
 void exchange_start(const struct exchange_options *o)
@@ -228,17 +297,10 @@ void exchange_start(const struct exchange_options *o)
     memcpy(x->query, o->query, o->len);
     engine_begin(o->engine);
     if (dns_read_query(x->query, x->len, &x->question, NULL) < 0) {
-        x->question.text[0] = '\0';
-        refuse(x, "malformed", 0);
+        drop_malformed(x);
         return;
     }
     x->verdict =
         judge_query(o->engine, &x->subject, x->question.is_host ? x->question.host : NULL, o->self);
-    /* A zone transfer is many messages, and no client of an allowlist needs one. */
-    if (x->question.type == DNS_AXFR || x->question.type == DNS_AXFR - 1)
-        refuse(x, "zone-transfer", DNS_REFUSED);
-    else if (judge_passes(o->engine, &x->verdict))
-        go_on(x);
-    else
-        deny(x);
+    go_on(x);
 }

@@ -20,6 +20,8 @@
 /* Queries of one stream that are under way at once; more wait in the socket. */
 #define STREAM_PENDING 32
 #define STREAM_IDLE_S  60
+/* Answers that a client has not read yet; beyond it no more of its queries are taken. */
+#define STREAM_OUT_MAX 65536
 /* Datagrams that are being answered at once; more are dropped, as a full socket would. */
 #define UDP_PENDING 4096
 
@@ -247,13 +249,20 @@ static void stream_hang_up(struct stream *t)
     fd_close(&t->fd);
 }
 
+static bool may_take(const struct stream *t)
+{
+    return t->fd >= 0 && !t->ended && t->pending < STREAM_PENDING &&
+           t->out.len - t->out_sent < STREAM_OUT_MAX;
+}
+
 static void stream_send(struct stream *t)
 {
+    static const struct timeval idle = {STREAM_IDLE_S, 0};
     while (t->fd >= 0 && t->out_sent < t->out.len) {
         ssize_t n = send(t->fd, t->out.data + t->out_sent, t->out.len - t->out_sent,
                          MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EAGAIN) {
-            event_add(t->writable, NULL);
+            event_add(t->writable, &idle);
             return;
         }
         if (n < 0) {
@@ -278,7 +287,7 @@ static void stream_settle(struct stream *t)
         stream_hang_up(t);
     if (t->fd < 0 && !t->pending)
         stream_release(t);
-    else if (t->fd >= 0 && !t->ended && t->pending < STREAM_PENDING)
+    else if (may_take(t))
         event_add(t->readable, &idle);
 }
 
@@ -323,7 +332,7 @@ static void take_message(struct stream *t, const void *data, size_t len)
 static void take_messages(struct stream *t)
 {
     size_t at = 0;
-    while (t->pending < STREAM_PENDING && !t->ended && t->in.len - at >= 2) {
+    while (may_take(t) && t->in.len - at >= 2) {
         const uint8_t *p = (const uint8_t *)t->in.data + at;
         size_t len = (size_t)p[0] << 8 | p[1];
         if (t->in.len - at - 2 < len)
@@ -341,7 +350,7 @@ static void stream_read(struct stream *t)
     char chunk[4096];
     t->reading = true;
     take_messages(t); /* those that waited for room */
-    while (t->fd >= 0 && !t->ended && t->pending < STREAM_PENDING) {
+    while (may_take(t)) {
         ssize_t n = recv(t->fd, chunk, sizeof chunk, MSG_DONTWAIT);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             break;
@@ -376,8 +385,13 @@ static void on_stream_writable(evutil_socket_t fd, short what, void *arg)
 {
     struct stream *t = arg;
     (void)fd;
-    (void)what;
-    stream_send(t);
+    if (what & EV_TIMEOUT)
+        stream_hang_up(t); /* it asks and does not listen */
+    else
+        stream_send(t);
+    if (may_take(t))
+        event_active(t->readable, EV_READ,
+                     0); /* messages that were read may have waited for room */
     stream_settle(t);
 }
 

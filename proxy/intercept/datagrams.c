@@ -15,6 +15,9 @@
 #include "keeper/ipc.h"
 #include "session/judge.h"
 
+/* Packets that wait for their verdict at once: as many as the queue holds. */
+#define BUSY_MAX 1024
+
 struct datagrams {
     struct engine *engine;
     struct ipc *ipc;
@@ -66,8 +69,9 @@ static void on_who(void *context, struct process *process)
     char proto[8], name[254] = "";
     int status;
     p->subject.process = process;
-    struct verdict v = p->packet.proto == IPPROTO_UDP ? judge_address(e, &p->subject, false, name)
-                                                      : judge_other(e, &p->subject);
+    struct verdict v = p->packet.proto == IPPROTO_UDP
+                           ? judge_address(e, &p->subject, CLIENT_KNOWN, name)
+                           : judge_other(e, &p->subject);
     judge_record(e, &p->subject, &v, &r);
     r.type = type_of(p->packet.proto);
     r.outcome = RECORD_DENIED;
@@ -85,14 +89,29 @@ static void on_who(void *context, struct process *process)
         on_recorded(p, status);
 }
 
+/* A packet without a verdict would stay in the queue for ever. */
+static void drop(struct datagrams *d, uint32_t id)
+{
+    const int32_t verdict = QUEUE_DROP;
+    ipc_send(d->ipc, IPC_VERDICT, id, &verdict, sizeof verdict, -1);
+}
+
 static void take_packet(struct datagrams *d, const struct ipc_message *m)
 {
     struct process *now = NULL;
-    struct pending *p = m->len == sizeof p->packet ? malloc(sizeof *p) : NULL;
-    if (!p)
-        return; /* without a verdict the queue drops it in the end */
+    struct pending *p = m->len == sizeof p->packet && d->busy < BUSY_MAX ? malloc(sizeof *p) : NULL;
+    if (!p) {
+        drop(d, m->id);
+        return;
+    }
     *p = (struct pending){.datagrams = d, .id = m->id};
     memcpy(&p->packet, m->data, sizeof p->packet);
+    if (p->packet.proto ==
+        IPPROTO_TCP) { /* never queued: a role that says so is not to be believed */
+        free(p);
+        drop(d, m->id);
+        return;
+    }
     p->subject.flow = (struct flow_key){.src_ip = htonl(p->packet.src_ip),
                                         .dst_ip = htonl(p->packet.dst_ip),
                                         .src_port = p->packet.src_port,
@@ -118,6 +137,7 @@ static void on_closed(void *context)
 {
     struct datagrams *d = context;
     ipc_free(STEAL(d->ipc));
+    d->drained(d->context); /* it has no more to tell */
 }
 
 struct datagrams *datagrams_new(struct engine *e, int fd, void (*drained)(void *context),
@@ -136,6 +156,11 @@ struct datagrams *datagrams_new(struct engine *e, int fd, void (*drained)(void *
         return NULL;
     }
     return d;
+}
+
+bool datagrams_connected(const struct datagrams *d)
+{
+    return d->ipc != NULL;
 }
 
 void datagrams_free(struct datagrams *d)

@@ -8,7 +8,9 @@
 struct datagrams;
 
 /* Takes the channel's descriptor over, when it could be made. drained is called when the packet
- * role has passed on the last packet of a command that has ended. */
+ * role says that it has passed on its last packet, or has gone. */
 struct datagrams *datagrams_new(struct engine *e, int fd, void (*drained)(void *context),
                                 void *context) NODISCARD NONNULL(1, 3);
+/* Whether the packet role is there. */
+bool datagrams_connected(const struct datagrams *d) NONNULL(1);
 void datagrams_free(struct datagrams *d); /* accepts NULL */

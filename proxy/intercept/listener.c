@@ -33,7 +33,6 @@ struct arrival {
     enum listener_kind kind;
     int fd;
     struct flow_key flow;
-    struct who_query *query;
 };
 
 static void hand_over(struct engine *e, struct dns_server *dns, enum listener_kind kind, int fd,
@@ -85,10 +84,9 @@ static void arrive(struct listener *l, int fd)
         close(fd);
         return;
     }
-    *a = (struct arrival){l->engine, l->dns, l->kind, fd, flow, NULL};
+    *a = (struct arrival){l->engine, l->dns, l->kind, fd, flow};
     engine_begin(l->engine);
-    a->query = who_ask(l->engine->who, &flow, on_who, a, &now);
-    if (!a->query)
+    if (!who_ask(l->engine->who, &flow, on_who, a, &now))
         on_who(a, now);
 }
 

@@ -179,7 +179,15 @@ int queue_read(struct queue *q)
             return (int)n;
         handle(q, buffer, (size_t)n);
     }
-    return 0;
+    return 1;
+}
+
+int queue_drop_up_to(struct queue *q, uint32_t id)
+{
+    _Alignas(struct nlmsghdr) char buffer[VERDICT_MAX];
+    struct nlmsghdr *m = nfq_nlmsg_put(buffer, NFQNL_MSG_VERDICT_BATCH, q->number);
+    nfq_nlmsg_verdict_put(m, (int)id, NF_DROP);
+    return send_message(q, m);
 }
 
 int queue_verdict(struct queue *q, uint32_t id, enum queue_verdict v)

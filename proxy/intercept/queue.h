@@ -31,9 +31,11 @@ int queue_open(uint16_t number, void (*seen)(void *context, const struct packet 
                struct queue **out, struct error *error) NODISCARD NONNULL(2, 4, 5);
 void queue_close(struct queue *q); /* accepts NULL */
 int queue_fd(const struct queue *q) NONNULL(1);
-/* Reads what is there without blocking. Returns 0 or a negative errno (-ENOBUFS: packets were
- * lost, they were dropped). */
+/* Reads a batch without blocking. Returns 0 when nothing more is there, 1 when more may be, or a
+ * negative errno (-ENOBUFS: packets were lost, they were dropped). */
 int queue_read(struct queue *q) NODISCARD NONNULL(1);
 
 enum queue_verdict { QUEUE_DROP, QUEUE_REJECT, QUEUE_ACCEPT };
+/* Drops every packet that waits with this id or an earlier one. */
+int queue_drop_up_to(struct queue *q, uint32_t id) NODISCARD NONNULL(1);
 int queue_verdict(struct queue *q, uint32_t id, enum queue_verdict v) NODISCARD NONNULL(1);

@@ -20,6 +20,7 @@ struct packet_role {
     struct ipc *keeper, *proxy;
     struct queue *queue;
     struct event *readable;
+    uint32_t last_id; /* of the queue */
 };
 
 static void on_keeper_closed(void *context)
@@ -28,11 +29,13 @@ static void on_keeper_closed(void *context)
     event_base_loopbreak(p->base);
 }
 
-/* Without a proxy packets get no verdict and are dropped; a new channel comes with the next one. */
+/* Its verdicts will not come: what waits for them is dropped, or it would fill the queue for ever.
+ * A new channel comes with the next proxy. */
 static void on_proxy_closed(void *context)
 {
     struct packet_role *p = context;
     ipc_free(STEAL(p->proxy));
+    (void)!queue_drop_up_to(p->queue, p->last_id);
 }
 
 static void on_proxy_message(void *context, struct ipc_message *m)
@@ -55,8 +58,10 @@ static struct ipc *listen_to_proxy(struct packet_role *p, int fd)
 /* The command has gone: what it still sent goes to the proxy, then the word itself. */
 static void drain(struct packet_role *p)
 {
-    while (queue_read(p->queue) == -ENOBUFS)
-        ;
+    int read;
+    do
+        read = queue_read(p->queue);
+    while (read > 0 || read == -ENOBUFS);
     if (p->proxy)
         ipc_send(p->proxy, IPC_DRAIN, 0, NULL, 0, -1);
 }
@@ -77,6 +82,7 @@ static void on_keeper_message(void *context, struct ipc_message *m)
 static void on_packet(void *context, const struct packet *packet)
 {
     struct packet_role *p = context;
+    p->last_id = packet->id;
     if (!p->proxy || ipc_send(p->proxy, IPC_PACKET, packet->id, packet, sizeof *packet, -1) < 0)
         (void)!queue_verdict(p->queue, packet->id, QUEUE_DROP);
 }
@@ -87,7 +93,7 @@ static void on_queue(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     int failed = queue_read(p->queue);
-    if (failed && failed != -ENOBUFS && failed != -EINTR && failed != -EAGAIN)
+    if (failed < 0 && failed != -ENOBUFS)
         event_base_loopbreak(p->base); /* the keeper starts a new one */
 }
 
@@ -113,13 +119,12 @@ int packet_main(const struct role_args *args)
 {
     struct packet_role p = {0};
     struct error error = {0};
-    int control = role_fd(args, "control");
-    int failed = set_up(&p, args, control, &error);
+    const struct confine_as as = role_identity(args, CONFINE_PACKET_UID);
+    int failed = set_up(&p, args, as.control, &error);
     if (!failed)
-        failed =
-            confine(CONFINE_PACKET, (uid_t)role_number(args, "uid", CONFINE_PACKET_UID), &error);
+        failed = confine(CONFINE_PACKET, &as, &error);
     if (failed)
-        return role_fail(control, &error);
+        return role_fail(as.control, &error);
     ipc_send(p.keeper, IPC_READY, 0, NULL, 0, -1);
     event_base_dispatch(p.base);
     return EXIT_FAILURE; /* it ends with its keeper */

@@ -25,6 +25,10 @@
 #include "roles/policy_load.h"
 #include "session/engine.h"
 #include "session/relay.h"
+#include "session/session.h"
+
+/* How long connections may take to end by themselves when the command has gone. */
+#define DRAIN_S 2
 
 #define LISTENERS_MAX (OPTIONS_LIST_MAX + 2)
 
@@ -36,8 +40,8 @@ struct proxy_role {
     struct datagrams *datagrams;
     struct listener *listeners[LISTENERS_MAX];
     size_t n_listeners;
-    struct event *settle;
-    bool draining;
+    struct event *deadline;
+    bool command_gone, packets_gone, draining;
 };
 
 static void on_keeper_closed(void *context)
@@ -54,30 +58,54 @@ static void tell_drained(void *context)
     p->engine.idle = NULL;
 }
 
-/* The command has gone. What it left in backlogs is taken and judged, then the rest may finish. */
-static void drain(void *context)
+/* What did not end by itself is ended, and recorded so. */
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
 {
-    struct proxy_role *p = context;
-    if (p->draining)
-        return;
+    struct proxy_role *p = arg;
+    (void)fd;
+    (void)what;
+    sessions_interrupt(&p->engine);
+}
+
+/* What the command left in backlogs is taken and judged, then the rest may finish. */
+static void drain(struct proxy_role *p)
+{
+    static const struct timeval limit = {DRAIN_S, 0};
     p->draining = true;
     for (size_t i = 0; i < p->n_listeners; i++)
         listener_drain(p->listeners[i]);
     dns_server_drain(p->dns);
     p->engine.idle = tell_drained;
     p->engine.idle_context = p;
+    event_add(p->deadline, &limit);
     if (p->engine.active == 0)
         tell_drained(p);
 }
 
+/* The keeper says that the command has gone, the packet role that its last packet is here. */
+static void drain_when_told(struct proxy_role *p)
+{
+    if (!p->draining && p->command_gone && p->packets_gone)
+        drain(p);
+}
+
+static void on_last_packet(void *context)
+{
+    struct proxy_role *p = context;
+    p->packets_gone = true;
+    drain_when_told(p);
+}
+
 static void replace_datagrams(struct proxy_role *p, struct ipc_message *m)
 {
-    struct datagrams *fresh = m->fd >= 0 ? datagrams_new(&p->engine, m->fd, drain, p) : NULL;
+    struct datagrams *fresh =
+        m->fd >= 0 ? datagrams_new(&p->engine, m->fd, on_last_packet, p) : NULL;
     if (!fresh)
         return;
     m->fd = -1;
     datagrams_free(p->datagrams);
     p->datagrams = fresh;
+    p->packets_gone = p->draining;
 }
 
 static void on_keeper_message(void *context, struct ipc_message *m)
@@ -92,7 +120,9 @@ static void on_keeper_message(void *context, struct ipc_message *m)
         replace_datagrams(p, m);
         break;
     case IPC_DRAIN:
-        drain(p);
+        p->command_gone = true;
+        p->packets_gone = p->packets_gone || !datagrams_connected(p->datagrams);
+        drain_when_told(p);
         break;
     default:
         break;
@@ -152,9 +182,11 @@ static int make_stages(struct proxy_role *p, const struct role_args *args, struc
     e->submit = submit_new(e->base, p->requests, p->keeper);
     e->pipes = pipes_new();
     e->forwarder = forwarder_new(e->base, resolvers, n_resolvers);
+    p->deadline = event_new(e->base, -1, 0, on_deadline, p);
     p->dns = dns_server_new(e, self, n_self);
-    p->datagrams = datagrams_new(e, role_fd(args, "peer"), drain, p);
-    if (!e->who || !e->submit || !e->pipes || !e->forwarder || !p->dns || !p->datagrams)
+    p->datagrams = datagrams_new(e, role_fd(args, "peer"), on_last_packet, p);
+    if (!e->who || !e->submit || !e->pipes || !e->forwarder || !p->deadline || !p->dns ||
+        !p->datagrams)
         return error_set(error, -ENOMEM, "proxy: cannot make its stages");
     return 0;
 }
@@ -193,18 +225,18 @@ int proxy_main(const struct role_args *args)
 {
     struct proxy_role p = {0};
     struct error error = {0};
-    int control = role_fd(args, "control");
+    const struct confine_as as = role_identity(args, CONFINE_PROXY_UID);
     int failed = prepare(&p, args, &error);
     if (!failed)
-        failed = confine(CONFINE_PROXY, (uid_t)role_number(args, "uid", CONFINE_PROXY_UID), &error);
+        failed = confine(CONFINE_PROXY, &as, &error);
     if (!failed)
-        failed = policy_load(args, control, &p.engine.policy, &error);
+        failed = policy_load(args, as.control, &p.engine.policy, &error);
     if (!failed)
         failed = make_stages(&p, args, &error);
     if (!failed)
         failed = open_doors(&p, args, &error);
     if (failed)
-        return role_fail(control, &error);
+        return role_fail(as.control, &error);
     ipc_send(p.keeper, IPC_READY, 0, NULL, 0, -1);
     event_base_dispatch(p.engine.base);
     return EXIT_FAILURE; /* it ends with its keeper */

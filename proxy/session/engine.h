@@ -11,7 +11,10 @@
 #include "dns/names.h"
 #include "rules/policy.h"
 
+#include <sys/queue.h>
+
 struct event_base;
+struct session;
 struct submit;
 struct who;
 struct pipes;
@@ -24,8 +27,9 @@ struct engine {
     struct who *who;
     struct submit *submit;
     struct pipes *pipes;
-    bool audit_mode;             /* what would be denied passes, and is recorded so */
-    uint64_t last_conn;          /* number of the newest connection */
+    bool audit_mode;    /* what would be denied passes, and is recorded so */
+    uint64_t last_conn; /* number of the newest connection */
+    LIST_HEAD(, session) sessions;
     size_t active;               /* connections and queries under way */
     void (*idle)(void *context); /* called when active falls to 0; NULL while nobody waits */
     void *idle_context;

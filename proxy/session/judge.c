@@ -40,16 +40,20 @@ static void add_names(const struct engine *e, struct question *q)
     q->event.n_names = n;
 }
 
-struct verdict judge_address(const struct engine *e, const struct subject *s, bool unknown_bytes,
-                             char *name)
+struct verdict judge_address(const struct engine *e, const struct subject *s,
+                             enum client_bytes bytes, char *name)
 {
     struct question q;
     ask_about(&q, s, EVENT_ADDRESS);
     add_names(e, &q);
-    q.event.unknown_bytes = unknown_bytes;
+    q.event.unknown_bytes = bytes == CLIENT_UNKNOWN;
+    q.event.http = bytes == CLIENT_HTTP;
+    struct verdict v = policy_match(e->policy, &q.event);
+    const char *decided = v.name ? v.name : q.event.n_names ? q.names[0] : "";
     if (name)
-        snprintf(name, sizeof q.names[0], "%s", q.event.n_names ? q.names[0] : "");
-    return policy_match(e->policy, &q.event);
+        snprintf(name, sizeof q.names[0], "%s", decided);
+    v.name = NULL; /* it borrows from q */
+    return v;
 }
 
 struct verdict judge_tls(const struct engine *e, const struct subject *s, const char *sni,
@@ -60,7 +64,9 @@ struct verdict judge_tls(const struct engine *e, const struct subject *s, const 
     q.event.host = sni;
     q.event.dst_ip = dst_ip;
     add_names(e, &q);
-    return policy_match(e->policy, &q.event);
+    struct verdict v = policy_match(e->policy, &q.event);
+    v.name = NULL;
+    return v;
 }
 
 struct verdict judge_query(const struct engine *e, const struct subject *s, const char *host,
@@ -70,7 +76,9 @@ struct verdict judge_query(const struct engine *e, const struct subject *s, cons
     ask_about(&q, s, EVENT_DNS);
     q.event.host = host;
     q.event.resolver_is_self = self;
-    return policy_match(e->policy, &q.event);
+    struct verdict v = policy_match(e->policy, &q.event);
+    v.name = NULL;
+    return v;
 }
 
 struct verdict judge_other(const struct engine *e, const struct subject *s)
@@ -85,27 +93,13 @@ bool judge_passes(const struct engine *e, const struct verdict *v)
     return v->action == VERDICT_ALLOW || e->audit_mode;
 }
 
-static const char *reason_of(const struct subject *s, const struct verdict *v)
-{
-    static const char *const reasons[] = {[REASON_NO_RULE] = "no-rule",
-                                          [REASON_VETO] = "veto",
-                                          [REASON_PRIVATE_ADDRESS] = "private-address"};
-    if (v->action == VERDICT_ALLOW)
-        return NULL;
-    if (v->action == VERDICT_INSPECT)
-        return "inspect"; /* a URL rule names it: TLS would have to be opened to judge */
-    if (v->unattributed && !s->process)
-        return "unattributed";
-    return v->reason < ARRAY_SIZE(reasons) ? reasons[v->reason] : NULL;
-}
-
 void judge_record(const struct engine *e, const struct subject *s, const struct verdict *v,
                   struct record *out)
 {
     bool allowed = v->action == VERDICT_ALLOW;
     out->policy = allowed ? RECORD_POLICY_ALLOW : RECORD_POLICY_DENY;
     out->outcome = judge_passes(e, v) ? RECORD_ALLOWED : RECORD_DENIED;
-    out->reason = text_of(reason_of(s, v));
+    out->reason = text_of(verdict_reason_name(v, s->process != NULL));
     out->file = text_of(v->file);
     out->line = v->line;
     out->rule = text_of(v->rule);

@@ -15,11 +15,13 @@ struct subject {
     struct process *process; /* NULL: not attributed */
 };
 
-/* Raw TCP or UDP: by address, and by the names that were learnt for it. unknown_bytes: the client
- * spoke, and it is no protocol we know. name (may be NULL; 254 bytes) receives the newest learnt
- * name, "" where there is none. */
-struct verdict judge_address(const struct engine *e, const struct subject *s, bool unknown_bytes,
-                             char *name);
+/* What the client has said so far, where that is not TLS. */
+enum client_bytes { CLIENT_SILENT, CLIENT_KNOWN, CLIENT_HTTP, CLIENT_UNKNOWN };
+
+/* Raw TCP or UDP: by address, and by the names that were learnt for it. name (may be NULL; 254
+ * bytes) receives the learnt name that decided, else the newest, "" where there is none. */
+struct verdict judge_address(const struct engine *e, const struct subject *s,
+                             enum client_bytes bytes, char *name);
 /* A ClientHello with that SNI (NULL: none), as if it went to dst_ip (host order). */
 struct verdict judge_tls(const struct engine *e, const struct subject *s, const char *sni,
                          uint32_t dst_ip);

@@ -16,6 +16,8 @@
 
 #define PIPE_SIZE  65536
 #define IDLE_PIPES 64
+/* How long a direction waits when no pipe could be had. */
+#define PIPE_WAIT_US 50000
 /* Bytes moved in one turn: others on the loop want theirs too. */
 #define TURN_BYTES (1u << 20)
 
@@ -32,13 +34,13 @@ struct pipes {
 struct flow {
     struct relay *relay;
     int from, to;
-    struct event *readable, *writable;
+    struct event *readable, *writable, *pause;
     struct pipe_pair pipe; /* -1 while none is held */
     size_t in_pipe;        /* bytes in it */
     uint8_t *first;        /* bytes to be sent before the pipe's, owned */
     size_t first_len, first_sent;
     uint64_t bytes;
-    bool started, eof, finished;
+    bool eof, finished;
 };
 
 struct relay {
@@ -93,15 +95,21 @@ static void pipe_give(struct pipes *pipes, struct pipe_pair *p, bool empty)
     *p = (struct pipe_pair){-1, -1};
 }
 
-static void tell(struct relay *r, int failed)
+void relay_stop(struct relay *r)
 {
-    if (r->told)
-        return;
     r->told = true;
     for (size_t i = 0; i < 2; i++) {
         event_del(r->flows[i].readable);
         event_del(r->flows[i].writable);
+        event_del(r->flows[i].pause);
     }
+}
+
+static void tell(struct relay *r, int failed)
+{
+    if (r->told)
+        return;
+    relay_stop(r);
     r->done(r->context, failed);
 }
 
@@ -160,6 +168,7 @@ static void finish(struct flow *f)
 /* Moves what can be moved, and waits for the one thing that is missing. */
 static void move(struct flow *f)
 {
+    static const struct timeval pipe_wait = {0, PIPE_WAIT_US};
     for (size_t moved = 0; moved < TURN_BYTES;) {
         int sent = f->first ? send_first(f) : 1;
         if (sent > 0)
@@ -181,6 +190,10 @@ static void move(struct flow *f)
         if (n == -EAGAIN) {
             pipe_give(f->relay->pipes, &f->pipe, true);
             event_add(f->readable, NULL);
+            return;
+        }
+        if (n == -EMFILE || n == -ENFILE) {
+            event_add(f->pause, &pipe_wait); /* bytes wait in the socket, as for a slow reader */
             return;
         }
         if (n < 0) {
@@ -218,9 +231,10 @@ struct relay *relay_new(struct event_base *base, struct pipes *pipes, int client
         f->pipe = (struct pipe_pair){-1, -1};
         f->readable = event_new(base, f->from, EV_READ, on_ready, f);
         f->writable = event_new(base, f->to, EV_WRITE, on_ready, f);
+        f->pause = event_new(base, -1, 0, on_ready, f);
     }
     for (size_t i = 0; i < 2; i++)
-        if (!r->flows[i].readable || !r->flows[i].writable) {
+        if (!r->flows[i].readable || !r->flows[i].writable || !r->flows[i].pause) {
             relay_free(r);
             return NULL;
         }
@@ -235,6 +249,8 @@ void relay_free(struct relay *r)
             event_free(f->readable);
         if (f->writable)
             event_free(f->writable);
+        if (f->pause)
+            event_free(f->pause);
         pipe_give(r->pipes, &f->pipe, f->in_pipe == 0);
         free(f->first);
     }
@@ -252,7 +268,6 @@ int relay_start(struct relay *r, enum relay_direction d, const void *first, size
         f->first_len = len;
         f->bytes += len;
     }
-    f->started = true;
     event_active(f->writable, EV_WRITE, 0);
     return 0;
 }

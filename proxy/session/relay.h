@@ -31,5 +31,7 @@ void relay_free(struct relay *r); /* accepts NULL */
  * Returns 0 or -ENOMEM. */
 int relay_start(struct relay *r, enum relay_direction d, const void *first, size_t len) NODISCARD
     NONNULL(1);
+/* Moves nothing more, for good. */
+void relay_stop(struct relay *r) NONNULL(1);
 /* Bytes that were taken from that side so far. */
 uint64_t relay_bytes(const struct relay *r, enum relay_direction d) NONNULL(1);

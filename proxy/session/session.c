@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,9 +20,19 @@
 #define GREETING_MS 50
 #define PARTING_MS  1000
 
-void session_free(struct session *s)
+uint64_t session_now_us(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_BOOTTIME, &ts);
+    return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
+}
+
+/* The one end: what was recorded as allowed gets its closing record. */
+static void end(struct session *s)
 {
     struct engine *e = s->engine;
+    if (s->recorded)
+        session_record_close(s);
     forward_cancel(s->resolving);
     submit_cancel(s->ticket);
     relay_free(s->relay);
@@ -35,19 +46,27 @@ void session_free(struct session *s)
     fd_close(&s->server_fd);
     free(s->first);
     process_unref(s->subject.process);
+    LIST_REMOVE(s, all);
     free(s);
     engine_end(e);
+}
+
+/* Whether closing is a reset. On while bytes are relayed: should we die, the kernel closes for us,
+ * and nobody must take a stream that was cut for a whole one. */
+static void set_abrupt(const struct session *s, bool abrupt)
+{
+    const struct linger how = {.l_onoff = abrupt, .l_linger = 0};
+    if (s->client_fd >= 0)
+        setsockopt(s->client_fd, SOL_SOCKET, SO_LINGER, &how, sizeof how);
+    if (s->server_fd >= 0)
+        setsockopt(s->server_fd, SOL_SOCKET, SO_LINGER, &how, sizeof how);
 }
 
 /* Ends at once: both sides see a reset, no half-told story. */
 static void reset(struct session *s)
 {
-    const struct linger now = {.l_onoff = 1, .l_linger = 0};
-    if (s->client_fd >= 0)
-        setsockopt(s->client_fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-    if (s->server_fd >= 0)
-        setsockopt(s->server_fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-    session_free(s);
+    set_abrupt(s, true);
+    end(s);
 }
 
 void session_wait(struct session *s, unsigned timeout_ms, bool readable)
@@ -91,9 +110,11 @@ void session_deny(struct session *s, const char *reason)
 {
     if (reason)
         s->reason = reason;
+    if (s->relay)
+        relay_stop(s->relay);
     s->state = SESSION_REFUSING;
     session_wait(s, 0, false);
-    session_record_connect(s, RECORD_DENIED, NULL, on_refusal_recorded);
+    session_record_connect(s, RECORD_DENIED, on_refusal_recorded);
 }
 
 static void on_failure_recorded(void *context, int status)
@@ -106,36 +127,38 @@ static void on_failure_recorded(void *context, int status)
 
 void session_fail(struct session *s, const char *error)
 {
+    s->error = error;
+    if (s->recorded) {
+        reset(s); /* the closing record says so */
+        return;
+    }
     s->state = SESSION_REFUSING;
     session_wait(s, 0, false);
-    session_record_connect(s, RECORD_FAILED, error, on_failure_recorded);
+    session_record_connect(s, RECORD_FAILED, on_failure_recorded);
 }
 
 static void on_relay_done(void *context, int failed)
 {
     struct session *s = context;
-    session_record_close(s);
-    if (failed)
+    if (failed) {
+        s->error = failed == -ECONNRESET || failed == -EPIPE ? "reset" : "relay-failed";
         reset(s);
-    else
-        session_free(s);
-}
-
-/* What is recorded may pass: the client's first bytes, and everything behind them. */
-static void on_connect_recorded(void *context, int status)
-{
-    struct session *s = context;
-    s->ticket = NULL;
-    if (status < 0) {
-        reset(s); /* no traffic without a record */
         return;
     }
-    bool host_port = s->kind == SESSION_HOST_PORT;
+    set_abrupt(s, false);
+    end(s);
+}
+
+/* Connected: the client's first bytes, and everything behind them, may pass. */
+static void relay(struct session *s)
+{
+    set_abrupt(s, true);
     s->relay =
         relay_new(s->engine->base, s->engine->pipes, s->client_fd, s->server_fd, on_relay_done, s);
     int failed = s->relay ? relay_start(s->relay, RELAY_DOWN, NULL, 0) : -ENOMEM;
-    if (!failed && (s->spoke || host_port)) {
+    if (!failed && (s->spoke || s->kind == SESSION_HOST_PORT)) {
         s->state = SESSION_RELAYING;
+        session_wait(s, 0, false);
         failed = relay_start(s->relay, RELAY_UP, s->first, s->first_len);
         free(STEAL(s->first));
         s->first_len = 0;
@@ -144,26 +167,42 @@ static void on_connect_recorded(void *context, int status)
         session_wait(s, 0, true);
     }
     if (failed)
-        reset(s);
+        session_fail(s, "limit");
 }
 
-static void on_dialed(struct session *s)
+/* An end that waits no longer: what is undecided is recorded as failed, what was under way as
+ * interrupted. What only waits for its record ends by itself. */
+static void interrupt(struct session *s)
 {
-    int code = 0;
-    socklen_t len = sizeof code;
-    const int one = 1;
-    getsockopt(s->server_fd, SOL_SOCKET, SO_ERROR, &code, &len);
-    if (code) {
-        session_fail(s, code == ECONNREFUSED                          ? "upstream-refused"
-                        : code == ETIMEDOUT                           ? "upstream-timeout"
-                        : code == ENETUNREACH || code == EHOSTUNREACH ? "upstream-unreachable"
-                                                                      : "upstream-failed");
-        return;
+    switch (s->state) {
+    case SESSION_FIRST_BYTES:
+    case SESSION_RESOLVING:
+    case SESSION_DIALING:
+        session_fail(s, "interrupted");
+        break;
+    case SESSION_GREETING:
+    case SESSION_RELAYING:
+        s->error = "interrupted";
+        set_abrupt(s, false); /* what was sent is delivered still */
+        end(s);
+        break;
+    case SESSION_PARTING:
+        end(s);
+        break;
+    case SESSION_RECORDING:
+    case SESSION_REFUSING:
+        break;
     }
-    setsockopt(s->client_fd, IPPROTO_TCP, 1 /* TCP_NODELAY */, &one, sizeof one);
-    s->state = SESSION_RECORDING;
-    session_wait(s, 0, false);
-    session_record_connect(s, RECORD_ALLOWED, NULL, on_connect_recorded);
+}
+
+void sessions_interrupt(struct engine *e)
+{
+    struct session *s = LIST_FIRST(&e->sessions);
+    while (s) {
+        struct session *next = LIST_NEXT(s, all);
+        interrupt(s);
+        s = next;
+    }
 }
 
 /* A client that hears an alert closes; what it still says is read away, so that the close is no
@@ -175,7 +214,7 @@ static void on_parting(struct session *s)
     if (n > 0 || (n < 0 && errno == EAGAIN))
         event_add(s->client_event, NULL);
     else
-        session_free(s);
+        end(s);
 }
 
 static void on_client(evutil_socket_t fd, short what, void *arg)
@@ -194,8 +233,8 @@ static void on_server(evutil_socket_t fd, short what, void *arg)
     struct session *s = arg;
     (void)fd;
     (void)what;
-    if (s->state == SESSION_DIALING)
-        on_dialed(s);
+    if (s->state == SESSION_DIALING && session_dialed(s))
+        relay(s);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -209,6 +248,14 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         reset(s);
     else
         session_first_timeout(s);
+}
+
+/* A client that has gone for good, with its socket orphaned, must not hold a session for ever. */
+static void keep_alive(int fd)
+{
+    const int one = 1, idle_s = 60;
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
 }
 
 static bool make_events(struct session *s)
@@ -225,10 +272,10 @@ static void begin(struct session *s)
     if (s->kind == SESSION_HOST_PORT) {
         s->verdict = (struct verdict){.action = VERDICT_ALLOW};
         s->reason = "host-port";
-        session_dial(s, INADDR_LOOPBACK);
+        session_resolve(s);
         return;
     }
-    s->verdict = judge_address(s->engine, &s->subject, false, s->host);
+    s->verdict = judge_address(s->engine, &s->subject, CLIENT_SILENT, s->host);
     s->name_from = s->host[0] ? RECORD_NAME_DNS : RECORD_NAME_NONE;
     s->state = SESSION_FIRST_BYTES;
     session_wait(s, GREETING_MS, true);
@@ -237,23 +284,22 @@ static void begin(struct session *s)
 void session_start(struct engine *e, int fd, const struct flow_key *flow, struct process *process,
                    enum session_kind kind)
 {
-    struct timespec ts;
     struct session *s = calloc(1, sizeof *s);
     if (!s) {
         fd_close(&fd);
         process_unref(process);
         return;
     }
-    clock_gettime(CLOCK_BOOTTIME, &ts);
     *s = (struct session){.engine = e,
                           .kind = kind,
                           .subject = {*flow, process},
                           .conn = ++e->last_conn,
                           .client_fd = fd,
                           .server_fd = -1,
-                          .started_us =
-                              (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u};
+                          .started_us = session_now_us()};
+    LIST_INSERT_HEAD(&e->sessions, s, all);
     engine_begin(e);
+    keep_alive(fd);
     if (!make_events(s))
         reset(s);
     else

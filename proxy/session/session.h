@@ -11,6 +11,9 @@ enum session_kind {
     SESSION_HOST_PORT, /* let in by --host-port: goes to that port of the host's loopback */
 };
 
+/* Ends every session that could end by itself no more: each is recorded so. */
+void sessions_interrupt(struct engine *e) NONNULL(1);
+
 /* Takes the descriptor (non-blocking) and the process (one count, or NULL) over. */
 void session_start(struct engine *e, int fd, const struct flow_key *flow, struct process *process,
                    enum session_kind kind) NONNULL(1, 3);

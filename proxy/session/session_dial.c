@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT
  * From a judged name to a machine (DESIGN.md, decision 3): the address that the client chose where
  * it was resolved for that name, else one that we resolve ourselves; and exactly the address that
- * was judged is dialled. */
+ * was judged and recorded is dialled. */
 #include "session/session_state.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include <event2/event.h>
-
+#include "audit/submit.h"
 #include "base/fd.h"
 
 #define DIAL_MS 30000
@@ -26,14 +26,72 @@ static const char *dial_error(int code)
     case ENETUNREACH:
     case EHOSTUNREACH:
         return "upstream-unreachable";
+    case EMFILE:
+    case ENFILE:
+        return "limit";
     default:
         return "upstream-failed";
     }
 }
 
-/* Whether the connection may go to that address under the judged name. */
+bool session_dialed(struct session *s)
+{
+    int code = 0;
+    socklen_t len = sizeof code;
+    const int one = 1;
+    if (getsockopt(s->server_fd, SOL_SOCKET, SO_ERROR, &code, &len) < 0)
+        code = errno;
+    if (code) {
+        session_fail(s, dial_error(code));
+        return false;
+    }
+    setsockopt(s->client_fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    return true;
+}
+
+/* The decision is in the log: now, and not before, something may leave. */
+static void on_recorded(void *context, int status)
+{
+    struct session *s = context;
+    const int one = 1;
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons(s->subject.flow.dst_port),
+                             .sin_addr.s_addr = htonl(s->dialed_ip)};
+    s->ticket = NULL;
+    if (status < 0) {
+        session_fail(s, "unrecorded");
+        return;
+    }
+    s->recorded = true;
+    s->server_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (s->server_fd < 0) {
+        session_fail(s, dial_error(errno));
+        return;
+    }
+    setsockopt(s->server_fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    setsockopt(s->server_fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+    if (connect(s->server_fd, (struct sockaddr *)&to, sizeof to) < 0 && errno != EINPROGRESS) {
+        session_fail(s, dial_error(errno));
+        return;
+    }
+    s->state = SESSION_DIALING;
+    session_wait(s, DIAL_MS, false);
+}
+
+static void dial(struct session *s, uint32_t ip)
+{
+    s->dialed_ip = ip;
+    s->state = SESSION_RECORDING;
+    session_wait(s, 0, false);
+    session_record_connect(s, RECORD_ALLOWED, on_recorded);
+}
+
+/* Whether the connection may go to that address under the judged name. What is the client's own
+ * loopback is the host's for us: no name leads there in any mode, only --host-port does. */
 static bool may_dial(struct session *s, uint32_t ip)
 {
+    if (ip >> 24 == 127 || ip >> 24 == 0)
+        return false;
     struct verdict v = judge_tls(s->engine, &s->subject, s->host, ip);
     return v.action == VERDICT_ALLOW || s->engine->audit_mode;
 }
@@ -66,43 +124,50 @@ static void on_resolved(void *context, int status, const void *message, size_t l
     }
     if (chosen != wanted)
         s->reason = "dst-mismatch";
-    session_dial(s, chosen);
+    dial(s, chosen);
 }
 
-void session_resolve(struct session *s)
+static void on_lookup_recorded(void *context, int status)
 {
-    uint32_t ip = ntohl(s->subject.flow.dst_ip);
-    bool by_name = s->name_from == RECORD_NAME_SNI && !s->verdict.by_address;
-    if (!by_name || s->verdict.action != VERDICT_ALLOW ||
-        names_holds(s->engine->names, ENGINE_CLIENT, s->host, ip, engine_now())) {
-        session_dial(s, ip);
+    struct session *s = context;
+    s->ticket = NULL;
+    s->resolving =
+        status < 0 ? NULL : forward_resolve(s->engine->forwarder, s->host, on_resolved, s);
+    if (!s->resolving)
+        session_fail(s, status < 0 ? "unrecorded" : "resolve-failed");
+}
+
+/* A look-up of our own is the client's look-up in another form: judged and recorded like one. */
+static void look_up(struct session *s)
+{
+    struct verdict v = judge_query(s->engine, &s->subject, s->host, true);
+    struct record r = {.event = RECORD_QUERY};
+    int status;
+    if (!judge_passes(s->engine, &v)) {
+        s->verdict = v;
+        session_deny(s, NULL);
         return;
     }
     s->state = SESSION_RESOLVING;
     session_wait(s, 0, false);
-    s->resolving = forward_resolve(s->engine->forwarder, s->host, on_resolved, s);
-    if (!s->resolving)
-        session_fail(s, "resolve-failed");
+    judge_record(s->engine, &s->subject, &v, &r);
+    r.type = RECORD_DNS;
+    r.conn = s->conn;
+    r.name = text_of(s->host);
+    r.qtype = text_of("A");
+    r.resolver = text_of("self");
+    s->ticket = submit_record(s->engine->submit, &r, on_lookup_recorded, s, &status);
+    if (!s->ticket)
+        on_lookup_recorded(s, status);
 }
 
-void session_dial(struct session *s, uint32_t ip)
+void session_resolve(struct session *s)
 {
-    const int one = 1;
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons(s->subject.flow.dst_port),
-                             .sin_addr.s_addr = htonl(ip)};
-    s->dialed_ip = ip;
-    s->server_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (s->server_fd < 0) {
-        session_fail(s, "limit");
-        return;
-    }
-    setsockopt(s->server_fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    setsockopt(s->server_fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
-    if (connect(s->server_fd, (struct sockaddr *)&to, sizeof to) < 0 && errno != EINPROGRESS) {
-        session_fail(s, dial_error(errno));
-        return;
-    }
-    s->state = SESSION_DIALING;
-    session_wait(s, DIAL_MS, false);
+    uint32_t ip = s->kind == SESSION_HOST_PORT ? INADDR_LOOPBACK : ntohl(s->subject.flow.dst_ip);
+    bool by_name = s->name_from == RECORD_NAME_SNI && !s->verdict.by_address;
+    if (!by_name || s->verdict.action != VERDICT_ALLOW ||
+        names_holds(s->engine->names, ENGINE_CLIENT, s->host, ip, engine_now()))
+        dial(s, ip);
+    else
+        look_up(s);
 }

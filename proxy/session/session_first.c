@@ -10,12 +10,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include <event2/event.h>
-
 /* A whole ClientHello with its record headers; more is no client's first word. */
 #define FIRST_MAX (CLIENT_HELLO_MAX + 4096)
-/* How long the rest of a first message that began may take. */
-#define REST_MS 10000
+/* How long a first message may take from its first byte to its last. */
+#define WHOLE_MS 10000
 /* How long bytes that could still become a protocol we know may leave that open. */
 #define UNDECIDED_MS 200
 /* How long a client that may not go anywhere by address alone gets to say a name. */
@@ -36,40 +34,74 @@ static int read_more(struct session *s)
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : -errno;
     s->first_len += (size_t)n;
+    if (n > 0 && !s->first_us)
+        s->first_us = session_now_us();
     return n == 0 ? -ENODATA : 1;
 }
 
-/* Goes on after the bytes were judged: to the server, which may be connected already. */
-static void go_on(struct session *s)
+/* Waits for more of the message; the limit holds for all of it, however slowly it drips. */
+static void wait_for_more(struct session *s, unsigned limit_ms)
 {
-    s->spoke = true;
-    if (s->state != SESSION_GREETING) {
-        session_resolve(s);
-        return;
-    }
-    /* The server was reached by address or learnt name; a name that came later must hold there. */
-    if (s->name_from == RECORD_NAME_SNI && !s->verdict.by_address && !s->engine->audit_mode &&
-        !names_holds(s->engine->names, ENGINE_CLIENT, s->host, s->dialed_ip, engine_now())) {
-        session_deny(s, "dst-mismatch");
-        return;
-    }
-    s->state = SESSION_RELAYING;
-    int failed = relay_start(s->relay, RELAY_UP, s->first, s->first_len);
+    uint64_t passed = s->first_us ? (session_now_us() - s->first_us) / 1000 : 0;
+    unsigned left = passed < WHOLE_MS ? (unsigned)(WHOLE_MS - passed) : 1;
+    session_wait(s, MIN(limit_ms, left), true);
+}
+
+/* What the client said after the server may follow: a second decision about it, where there was
+ * one, is in the log. */
+static void on_late_recorded(void *context, int status)
+{
+    struct session *s = context;
+    s->ticket = NULL;
+    int failed = status < 0 ? status : relay_start(s->relay, RELAY_UP, s->first, s->first_len);
     free(STEAL(s->first));
     s->first_len = 0;
+    s->state = SESSION_RELAYING;
     if (failed)
-        session_deny(s, "limit");
+        session_fail(s, status < 0 ? "unrecorded" : "limit");
+}
+
+/* The server was reached by address or learnt name; a name that came later must hold there. */
+static void go_on_late(struct session *s, const struct verdict *before)
+{
+    if (s->name_from == RECORD_NAME_SNI && !s->verdict.by_address &&
+        !names_holds(s->engine->names, ENGINE_CLIENT, s->host, s->dialed_ip, engine_now())) {
+        if (!s->engine->audit_mode) {
+            session_deny(s, "dst-mismatch");
+            return;
+        }
+        s->reason = "dst-mismatch";
+    }
+    s->state = SESSION_RECORDING;
+    session_wait(s, 0, false);
+    bool told =
+        !s->is_tls && s->verdict.action == before->action && s->verdict.rule == before->rule;
+    if (told)
+        on_late_recorded(s, 0);
+    else
+        session_record_connect(s, RECORD_ALLOWED, on_late_recorded);
+}
+
+/* Goes on after the bytes were judged: to the server, which may be connected already by the verdict
+ * before. */
+static void go_on(struct session *s, const struct verdict *before)
+{
+    s->spoke = true;
+    if (s->state == SESSION_GREETING)
+        go_on_late(s, before);
+    else
+        session_resolve(s);
 }
 
 static void judge_hello(struct session *s, const struct client_hello *hello)
 {
+    const struct verdict before = s->verdict;
     s->is_tls = true;
-    s->ech = hello->ech;
     if (hello->sni_invalid) {
         session_deny(s, "malformed");
         return;
     }
-    if (hello->has_sni) {
+    if (hello->has_sni) { /* else a name that was learnt for the address stays */
         memcpy(s->host, hello->sni, sizeof s->host);
         s->name_from = RECORD_NAME_SNI;
     }
@@ -79,51 +111,72 @@ static void judge_hello(struct session *s, const struct client_hello *hello)
         session_deny(s, NULL);
         return;
     }
-    if (s->ech && s->verdict.action == VERDICT_ALLOW)
+    if (hello->ech && s->verdict.action == VERDICT_ALLOW)
         s->reason = "ech"; /* the outer name was judged; what is inside cannot be seen */
-    go_on(s);
+    go_on(s, &before);
 }
 
-static void judge_raw(struct session *s, bool unknown)
+static void judge_raw(struct session *s, enum client_bytes bytes)
 {
-    s->verdict = judge_address(s->engine, &s->subject, unknown, s->host);
+    const struct verdict before = s->verdict;
+    s->verdict = judge_address(s->engine, &s->subject, bytes, s->host);
     s->name_from = s->host[0] ? RECORD_NAME_DNS : RECORD_NAME_NONE;
     if (judge_passes(s->engine, &s->verdict))
-        go_on(s);
+        go_on(s, &before);
     else
         session_deny(s, NULL);
 }
 
-static void judge_first(struct session *s)
+static void judge_tls_bytes(struct session *s)
 {
     struct client_hello hello;
+    switch (client_hello_parse(s->first, s->first_len, &hello, NULL)) {
+    case CLIENT_HELLO_OK:
+        judge_hello(s, &hello);
+        break;
+    case CLIENT_HELLO_INCOMPLETE:
+        wait_for_more(s, WHOLE_MS);
+        break;
+    case CLIENT_HELLO_BAD:
+        s->is_tls = true;
+        session_deny(s, "malformed");
+        break;
+    }
+}
+
+static void judge_first(struct session *s)
+{
     switch (first_bytes_classify(s->first, s->first_len)) {
     case FIRST_BYTES_NONE:
-        session_wait(s, UNDECIDED_MS, true);
+        wait_for_more(s, UNDECIDED_MS);
         break;
     case FIRST_BYTES_TLS:
-        switch (client_hello_parse(s->first, s->first_len, &hello, NULL)) {
-        case CLIENT_HELLO_OK:
-            judge_hello(s, &hello);
-            break;
-        case CLIENT_HELLO_INCOMPLETE:
-            session_wait(s, REST_MS, true);
-            break;
-        case CLIENT_HELLO_BAD:
-            s->is_tls = true;
-            session_deny(s, "malformed");
-            break;
-        }
+        judge_tls_bytes(s);
         break;
     case FIRST_BYTES_UNKNOWN:
-        judge_raw(s, true);
+        judge_raw(s, CLIENT_UNKNOWN);
         break;
     case FIRST_BYTES_HTTP1:
     case FIRST_BYTES_H2C:
+        judge_raw(s, CLIENT_HTTP);
+        break;
     case FIRST_BYTES_SSH:
-        judge_raw(s, false);
+        judge_raw(s, CLIENT_KNOWN);
         break;
     }
+}
+
+/* The stream ended, or broke, before its first message was whole. */
+static void judge_end(struct session *s, int error)
+{
+    if (error == -EMSGSIZE || error == -ENOMEM)
+        session_deny(s, "limit");
+    else if (error != -ENODATA)
+        session_fail(s, "client-reset");
+    else if (first_bytes_classify(s->first, s->first_len) == FIRST_BYTES_TLS)
+        session_deny(s, "malformed");
+    else /* that was all: judged by address, and recorded */
+        judge_raw(s, s->first_len ? CLIENT_UNKNOWN : CLIENT_SILENT);
 }
 
 void session_read_first(struct session *s)
@@ -132,11 +185,9 @@ void session_read_first(struct session *s)
     if (got > 0)
         judge_first(s);
     else if (got == 0)
-        session_wait(s, REST_MS, true);
-    else if (got == -ENODATA && first_bytes_classify(s->first, s->first_len) != FIRST_BYTES_TLS)
-        judge_raw(s, s->first_len != 0); /* that was all: judged by address, and recorded */
+        wait_for_more(s, WHOLE_MS);
     else
-        session_deny(s, got == -ENODATA ? "malformed" : "limit");
+        judge_end(s, got);
 }
 
 /* The client waits for the server to speak first, or for nothing at all. */
@@ -144,14 +195,12 @@ void session_first_timeout(struct session *s)
 {
     if (s->first_len) {
         if (first_bytes_classify(s->first, s->first_len) == FIRST_BYTES_NONE)
-            judge_raw(s, true);
+            judge_raw(s, CLIENT_UNKNOWN);
         else
             session_deny(s, "limit");
-        return;
-    }
-    if (s->state != SESSION_FIRST_BYTES)
-        return; /* in GREETING a silent client may stay silent */
-    if (judge_passes(s->engine, &s->verdict)) {
+    } else if (s->state != SESSION_FIRST_BYTES) {
+        session_wait(s, 0, true); /* while the server speaks, a silent client may stay silent */
+    } else if (judge_passes(s->engine, &s->verdict)) {
         session_resolve(s);
     } else if (s->waited_for_name) {
         session_deny(s, NULL);

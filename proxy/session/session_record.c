@@ -1,16 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * The records of a session: one for its decision, one at its close. */
+ * The records of a session: one for its decision, written before anything leaves for it, and one at
+ * its close. */
 #include "audit/submit.h"
 #include "session/session_state.h"
-
-#include <time.h>
-
-static uint64_t now_us(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_BOOTTIME, &ts);
-    return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
-}
 
 static void describe(const struct session *s, struct record *r)
 {
@@ -25,18 +17,18 @@ static void describe(const struct session *s, struct record *r)
     r->dialed_ip = s->dialed_ip != r->dst_ip ? s->dialed_ip : 0;
     if (s->reason)
         r->reason = text_of(s->reason);
+    r->error = text_of(s->error);
 }
 
-void session_record_connect(struct session *s, enum record_outcome outcome, const char *error,
+void session_record_connect(struct session *s, enum record_outcome outcome,
                             void (*done)(void *context, int status))
 {
     struct record r = {.event = RECORD_CONNECT};
     int status;
     describe(s, &r);
     r.outcome = outcome;
-    r.error = text_of(error);
     s->ticket = submit_record(s->engine->submit, &r, done, s, &status);
-    if (!s->ticket && done)
+    if (!s->ticket)
         done(s, status);
 }
 
@@ -45,13 +37,14 @@ void session_record_close(struct session *s)
     struct record r = {.event = RECORD_CLOSE};
     int status;
     describe(s, &r);
+    /* The decision was told before; what is new is how it ended. */
     r.policy = RECORD_POLICY_NONE;
-    r.outcome = RECORD_OUTCOME_NONE;
+    r.outcome = s->relay ? RECORD_OUTCOME_NONE : RECORD_FAILED;
     r.reason = text_of(NULL);
     r.has_totals = true;
-    r.bytes_up = relay_bytes(s->relay, RELAY_UP);
-    r.bytes_down = relay_bytes(s->relay, RELAY_DOWN);
-    r.duration_ms = (now_us() - s->started_us) / 1000;
+    r.bytes_up = s->relay ? relay_bytes(s->relay, RELAY_UP) : 0;
+    r.bytes_down = s->relay ? relay_bytes(s->relay, RELAY_DOWN) : 0;
+    r.duration_ms = (session_now_us() - s->started_us) / 1000;
     /* Nobody waits: what it tells has happened. */
     (void)submit_record(s->engine->submit, &r, NULL, NULL, &status);
 }
