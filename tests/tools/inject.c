@@ -440,6 +440,18 @@ static long do_unshare(struct victim *v, const char *arg)
     return simple(v, &c);
 }
 
+/* FD:TYPE: a message without payload on a channel between roles. */
+static long do_say(struct victim *v, const char *arg)
+{
+    char *colon = NULL;
+    uint64_t fd = arg ? strtoul(arg, &colon, 10) : 0;
+    const uint32_t header[2] = {colon && *colon == ':' ? (uint32_t)strtoul(colon + 1, NULL, 10) : 0,
+                                0};
+    struct call c = {.number = SYS_sendto, .arg = {fd, 0, sizeof(header), MSG_NOSIGNAL}};
+    put(&c, 1, header, sizeof(header));
+    return simple(v, &c);
+}
+
 static const struct {
     const char *name;
     long (*run)(struct victim *v, const char *arg);
@@ -457,6 +469,7 @@ static const struct {
     {"ptrace", do_ptrace},
     {"mount", do_mount},
     {"unshare", do_unshare},
+    {"say", do_say},
 };
 
 static int usage(void)
