@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT
  * What the programs in the kernel and the keeper say to each other: the flow → owner map and the
- * ring of process events. Both sides include this; the layout is asserted at the end, for both. */
+ * rings of events. Both sides include this; the layout is asserted at the end, for both. */
 #pragma once
 
 #ifndef __bpf__
@@ -33,13 +33,15 @@ struct flow_owner {
     __u64 netns_cookie;
     __u32 uid;
     __u32 netns, mntns, userns; /* inode numbers */
+    __u64 connection;           /* the n-th TCP connection that was recorded; 0: datagrams */
 };
 
 enum process_event_type {
     PROCESS_EXEC = 1,
     PROCESS_FORK,
     PROCESS_EXIT,
-    PROCESS_IPV6, /* a process was refused real IPv6 by the guard */
+    PROCESS_IPV6,   /* a process was refused real IPv6 by the guard */
+    PROCESS_SOCKET, /* a process was refused a socket by the guard */
 };
 
 struct process_event {
@@ -95,6 +97,19 @@ struct process_ipv6 {
     __u8 zero[5];
 };
 
+/* The guard refused to make a socket: a raw one, or of a protocol of IPv6 that asks no hook. */
+struct process_socket {
+    struct process_event head;
+    struct flow_owner owner;
+    __u32 family, type, proto;
+    __u32 zero;
+};
+
+/* Events that found their ring full, and are counted instead. */
+struct attribution_lost {
+    __u64 processes, ipv6, sockets;
+};
+
 /* Read-only settings that the loader fills in before load. */
 struct attribution_settings {
     __u64 cgroup_id;    /* only processes in this cgroup or below it are followed; 0: all */
@@ -106,7 +121,8 @@ struct attribution_settings {
 #define ASSERT_LAYOUT _Static_assert
 ASSERT_LAYOUT(sizeof(struct flow_key) == 16, "flow_key");
 ASSERT_LAYOUT(sizeof(struct process_key) == 16, "process_key");
-ASSERT_LAYOUT(sizeof(struct flow_owner) == 48, "flow_owner");
+ASSERT_LAYOUT(sizeof(struct flow_owner) == 56, "flow_owner");
 ASSERT_LAYOUT(sizeof(struct process_fork) == 40, "process_fork");
 ASSERT_LAYOUT(__builtin_offsetof(struct process_exec, data) == 112, "process_exec");
-ASSERT_LAYOUT(sizeof(struct process_ipv6) == 96, "process_ipv6");
+ASSERT_LAYOUT(sizeof(struct process_ipv6) == 104, "process_ipv6");
+ASSERT_LAYOUT(sizeof(struct process_socket) == 96, "process_socket");

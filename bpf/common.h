@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT
- * What all parts in the kernel share: the settings, the ring to the keeper, and who is running. */
+ * What all parts in the kernel share: the settings, the rings to the keeper, and who is running. */
 #pragma once
 
 #include "bpf/kernel.h"
@@ -8,18 +8,25 @@
 
 enum {
     RING_BYTES = 8 << 20,
+    REFUSALS_BYTES = 128 << 10,
     FLOWS_MAX = 65536,
 };
 
 const volatile struct attribution_settings settings;
 
-/* Events that found the ring full. */
-__u64 lost;
+struct attribution_lost lost;
 
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, RING_BYTES);
 } ring SEC(".maps");
+
+/* A ring of their own for what the guard refused: a loop of refused calls costs its process next
+ * to nothing, and must not take the place of what processes are. */
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, REFUSALS_BYTES);
+} refusals SEC(".maps");
 
 /* Keeps v at most max in this very register: clang moves a check in C away from the helper that
  * the verifier wants it at. */
@@ -33,7 +40,14 @@ static __always_inline void ring_send(void *event, __u64 len)
     if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > RING_BYTES / 2)
         flags = BPF_RB_FORCE_WAKEUP;
     if (bpf_ringbuf_output(&ring, event, len, flags))
-        __sync_fetch_and_add(&lost, 1);
+        __sync_fetch_and_add(&lost.processes, 1);
+}
+
+/* Wakes nobody: who is refused need not be told of at once. */
+static __always_inline void refusal_send(void *event, __u64 len, __u64 *left_out)
+{
+    if (bpf_ringbuf_output(&refusals, event, len, BPF_RB_NO_WAKEUP))
+        __sync_fetch_and_add(left_out, 1);
 }
 
 /* Whether the current task is in the cgroup that is followed. */

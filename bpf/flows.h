@@ -27,6 +27,20 @@ struct {
     __type(value, struct socket_owner);
 } sockets SEC(".maps");
 
+/* TCP connections so far. A lock, because an atomic addition that returns the sum would ask for a
+ * newer instruction set of the whole object. */
+struct connection_count {
+    struct bpf_spin_lock lock;
+    __u64 n;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct connection_count);
+} connections SEC(".maps");
+
 enum {
     PROTO_TCP = 6,
     PROTO_UDP = 17,
@@ -90,13 +104,52 @@ int on_sendmsg4(struct bpf_sock_addr *ctx)
     return 1;
 }
 
+static __always_inline __u64 connection_next(void)
+{
+    const __u32 zero = 0;
+    struct connection_count *count = bpf_map_lookup_elem(&connections, &zero);
+    if (!count)
+        return 0;
+    bpf_spin_lock(&count->lock);
+    const __u64 n = ++count->n;
+    bpf_spin_unlock(&count->lock);
+    return n;
+}
+
 /* The source port is chosen, the SYN is not sent yet. A subflow of MPTCP has a socket of its own
- * that connect did not see: the caller is still the one who connects, or else a kernel thread. */
+ * that connect did not see: the caller is still the one who connects, or else a kernel thread.
+ * Each connection gets a number, so that whoever accepts it can tell an entry that has answered
+ * for one from an entry of its own: a socket that no hook sees must not inherit an owner. */
+static __always_inline void connection_begins(struct bpf_sock_ops *ctx, struct bpf_sock *sk,
+                                              const struct flow_key *key)
+{
+    struct flow_owner owner = {.netns_cookie = bpf_get_netns_cookie(ctx)};
+    const struct socket_owner *s = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    if (s)
+        owner = s->owner;
+    else if (owner_of_current(&owner))
+        owner.process.pid = 0;
+    owner.connection = connection_next();
+    flow_record(key, &owner);
+    bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
+}
+
+/* One that ends before it was established is never accepted, so its entry would wait for another.
+ * Of one that was established the entry stays: its process may be gone before it is accepted. */
+static __always_inline void connection_moves(struct bpf_sock_ops *ctx, const struct flow_key *key)
+{
+    if (ctx->args[0] != BPF_TCP_SYN_SENT)
+        return;
+    if (ctx->args[1] == BPF_TCP_CLOSE)
+        bpf_map_delete_elem(&flows, key);
+    bpf_sock_ops_cb_flags_set(ctx, 0);
+}
+
 SEC("sockops")
 int on_sockops(struct bpf_sock_ops *ctx)
 {
     struct bpf_sock *sk = ctx->sk;
-    if (ctx->op != BPF_SOCK_OPS_TCP_CONNECT_CB || !sk)
+    if (!sk || (ctx->op != BPF_SOCK_OPS_TCP_CONNECT_CB && ctx->op != BPF_SOCK_OPS_STATE_CB))
         return 1;
     const struct flow_key key = {
         .src_ip = ctx->local_ip4,
@@ -105,15 +158,10 @@ int on_sockops(struct bpf_sock_ops *ctx)
         .dst_port = bpf_ntohl(ctx->remote_port),
         .proto = PROTO_TCP,
     };
-    const struct socket_owner *s = bpf_sk_storage_get(&sockets, sk, 0, 0);
-    if (s) {
-        flow_record(&key, &s->owner);
-        return 1;
-    }
-    struct flow_owner owner = {.netns_cookie = bpf_get_netns_cookie(ctx)};
-    if (owner_of_current(&owner))
-        owner.process.pid = 0;
-    flow_record(&key, &owner);
+    if (ctx->op == BPF_SOCK_OPS_STATE_CB)
+        connection_moves(ctx, &key);
+    else
+        connection_begins(ctx, sk, &key);
     return 1;
 }
 

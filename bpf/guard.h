@@ -38,7 +38,7 @@ static __always_inline int ipv6_judge(struct bpf_sock_addr *ctx)
     __builtin_memcpy(event.dst_ip, dst, sizeof(dst));
     owner_of_current(&event.owner);
     event.head.process = event.owner.process;
-    ring_send(&event, sizeof(event));
+    refusal_send(&event, sizeof(event), &lost.ipv6);
     return REFUSE;
 }
 
@@ -55,13 +55,28 @@ int on_sendmsg6(struct bpf_sock_addr *ctx)
 }
 
 /* Raw packets are nobody's flow. Of IPv6, ICMP, SCTP and DCCP send without asking sendmsg6. */
+static __always_inline int socket_refused(__u32 family, __u32 type, __u32 proto)
+{
+    if (type == TYPE_RAW)
+        return 1;
+    return family == FAMILY_IPV6 &&
+           (proto == PROTO_ICMPV6 || proto == PROTO_SCTP || proto == PROTO_DCCP);
+}
+
 SEC("cgroup/sock_create")
 int on_sock_create(struct bpf_sock *ctx)
 {
-    if (ctx->type == TYPE_RAW)
-        return REFUSE;
-    if (ctx->family != FAMILY_IPV6)
+    struct process_socket event = {
+        .head.type = PROCESS_SOCKET,
+        .owner.netns_cookie = bpf_get_netns_cookie(ctx),
+        .family = ctx->family,
+        .type = ctx->type,
+        .proto = ctx->protocol,
+    };
+    if (!socket_refused(event.family, event.type, event.proto))
         return PASS;
-    const __u32 proto = ctx->protocol;
-    return proto == PROTO_ICMPV6 || proto == PROTO_SCTP || proto == PROTO_DCCP ? REFUSE : PASS;
+    owner_of_current(&event.owner);
+    event.head.process = event.owner.process;
+    refusal_send(&event, sizeof(event), &lost.sockets);
+    return REFUSE;
 }

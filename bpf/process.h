@@ -134,12 +134,12 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
     return 0;
 }
 
-/* Of the last thread only. Not asked whether it is followed: a process that was moved to another
- * cgroup ends as well, and an unknown one is ignored. */
+/* Of the last thread only. One that root has moved to another cgroup ends unseen: its record stays
+ * until its pid is used again. */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
-    if (task->signal->live.counter || (task->flags & PF_KTHREAD))
+    if (task->signal->live.counter || (task->flags & PF_KTHREAD) || !followed())
         return 0;
     struct process_event x = {.type = PROCESS_EXIT};
     process_key_of(task, &x.process);

@@ -145,7 +145,7 @@ static int cover_sockets(const struct hide_options *o, const struct hide_shares 
     struct hide_scratch scratch = {.root = -1};
     int code = scratch_open(&scratch, o->resolv_conf_text, error);
     if (code == 0)
-        code = hide_sockets(listed, shares, &scratch, error);
+        code = hide_sockets(listed, &o->user, shares, &scratch, error);
     if (code == 0 && o->resolv_conf_text) {
         CLEANUP_FD int file = mounts_open_at(scratch.root, "resolv.conf");
         *resolver = file < 0 ? file : mounts_copy(file);
@@ -212,6 +212,15 @@ static int enter_again(const char *cwd, struct error *error)
     return chdir("/") < 0 ? error_set(error, -errno, "cannot enter '/'") : 0;
 }
 
+/* Read anew: /run may be another by now. */
+static int cover_mounts(const struct hide_shares *shares, struct error *error)
+{
+    CLEANUP_BUFFER struct buffer text;
+    buffer_init(&text);
+    int code = read_file("/proc/self/mountinfo", &text, error);
+    return code < 0 ? code : hide_mounts(text.data, shares, error);
+}
+
 static int prepare(const struct hide_options *o, struct hide_shares *shares, const char *listed,
                    struct error *error)
 {
@@ -219,6 +228,8 @@ static int prepare(const struct hide_options *o, struct hide_shares *shares, con
     int code = cover_sockets(o, shares, listed, &resolver, error);
     if (code == 0)
         code = replace_run(shares, error);
+    if (code == 0)
+        code = cover_mounts(shares, error);
     if (code == 0)
         code = set_resolver(resolver, error);
     if (code == 0)

@@ -7,6 +7,7 @@
 
 #include "base/attrib.h"
 #include "base/error.h"
+#include "setup/hide.h"
 
 /* Resolved paths that stay visible, with all that is below them. */
 struct hide_shares {
@@ -26,9 +27,14 @@ struct hide_scratch {
 
 /* Covers every socket that text (/proc/net/unix) lists, the well-known ones of engines, and those
  * in directories for everybody. */
-int hide_sockets(const char *text, const struct hide_shares *shares,
+int hide_sockets(const char *text, const struct hide_user *user, const struct hide_shares *shares,
                  const struct hide_scratch *scratch, struct error *error) NODISCARD
-    NONNULL(1, 2, 3, 4);
+    NONNULL(1, 2, 3, 4, 5);
+
+/* Covers what other mounts show of the host's processes, or steer the kernel by. text is
+ * /proc/self/mountinfo, with the command's own /proc in place. */
+int hide_mounts(const char *text, const struct hide_shares *shares, struct error *error) NODISCARD
+    NONNULL(1, 2, 3);
 
 /* Replaces the directory at root (resolved) by a view without sockets; nothing if it is shared. */
 int hide_run(const char *root, const struct hide_shares *shares, struct error *error) NODISCARD

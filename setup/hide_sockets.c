@@ -5,18 +5,20 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "setup/hide_parts.h"
 #include "setup/mounts.h"
 
-enum { WALK_DEPTH = 4, WALK_ENTRIES = 20000 };
+enum { WALK_DEPTH = 4, WALK_ENTRIES = 500000, SIBLINGS_MAX = 1 << 20 };
 
 /* Engines' sockets that /proc/net/unix may not list: bound in another network namespace. */
 static const char *const engines[] = {
@@ -46,6 +48,7 @@ static const char *const general[] = {
 struct cover {
     const struct hide_shares *shares;
     const struct hide_scratch *scratch;
+    struct hide_user user;
     char *cwd; /* owned; NULL when it is not known */
     unsigned int left;
 };
@@ -85,19 +88,6 @@ static bool holds_only_sockets(const struct cover *c, const char *path, int dire
     return only;
 }
 
-/* An empty directory that looks like this one and takes nothing. */
-static int cover_directory(int directory)
-{
-    struct stat st;
-    if (fstat(directory, &st) < 0)
-        return -errno;
-    CLEANUP_FD int empty = mounts_tmpfs(&st);
-    if (empty < 0)
-        return empty;
-    int code = mounts_read_only(empty);
-    return code < 0 ? code : mounts_attach(empty, directory);
-}
-
 /* The socket at a resolved path. */
 static int cover_socket(const struct cover *c, const char *path)
 {
@@ -118,20 +108,57 @@ static int cover_socket(const struct cover *c, const char *path)
     if (n > 0 && (size_t)n < sizeof parent && may_cover_directory(c, parent)) {
         CLEANUP_FD int directory = mounts_open(parent);
         if (directory >= 0 && holds_only_sockets(c, parent, directory))
-            return cover_directory(directory);
+            return mounts_cover_empty(directory);
     }
     CLEANUP_FD int empty = mounts_open_at(c->scratch->root, "empty");
     return empty < 0 ? empty : mounts_cover(empty, socket);
 }
+
+/* Nobody gets there: no way leads to it, or what would serve it has gone. */
+static bool is_nowhere(int error)
+{
+    static const int errors[] = {ENOENT, ENOTDIR, ENAMETOOLONG, ELOOP, ENOTCONN, ESTALE};
+    for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
+        if (error == errors[i])
+            return true;
+    return false;
+}
+
+/* Whether the command's user can get at a name. Asked as that user, whole: FUSE and NFS look at
+ * more than the one id. Cannot be asked: yes. */
+static bool can_reach(const struct hide_user *u, const char *name)
+{
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (setgroups(u->n_groups, u->groups) < 0 || setresgid(u->gid, u->gid, u->gid) < 0 ||
+            setresuid(u->uid, u->uid, u->uid) < 0)
+            _exit(EXIT_SUCCESS);
+        bool refused = open(name, O_PATH | O_CLOEXEC) < 0 && (errno == EACCES || errno == EPERM);
+        _exit(refused ? EXIT_FAILURE : EXIT_SUCCESS);
+    }
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return pid < 0 || !WIFEXITED(status) || WEXITSTATUS(status) == EXIT_SUCCESS;
+}
+
+static int cover_siblings(const struct cover *c, const char *name);
 
 /* A name as somebody bound it, links and all. */
 static int cover_name(const struct cover *c, const char *name, struct error *error)
 {
     char path[PATH_MAX];
     if (!realpath(name, path)) {
-        if (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG || errno == ELOOP)
-            return 0; /* no way leads there from here */
-        return error_set(error, -errno, "cannot look at the socket '%s'", name);
+        int failed = -errno;
+        if (failed == -ENOENT)
+            failed = cover_siblings(c, name);
+        if (is_nowhere(-failed) || (failed == -EACCES && !can_reach(&c->user, name)))
+            return 0;
+        if (failed == -EACCES)
+            return error_say(error, failed,
+                             "cannot hide the socket '%s': user %u may get at it, and root may not",
+                             name, c->user.uid);
+        return failed < 0 ? error_set(error, failed, "cannot look at the socket '%s'", name) : 0;
     }
     int code = cover_socket(c, path);
     return code < 0 ? error_set(error, code, "cannot hide the socket '%s'", path) : 0;
@@ -162,26 +189,35 @@ static int cover_listed(const struct cover *c, const char *text, struct error *e
     return code;
 }
 
-static int cover_home(const struct cover *c, const char *parent, const char *name,
-                      struct error *error)
+/* Guesses: only in the command's own home must it be known whether they are right. Others are
+ * anybody's, and may be of file systems that give root nothing. */
+static int cover_home(const struct cover *c, const char *home, struct error *error)
 {
     char path[PATH_MAX];
+    bool own = c->user.home && strcmp(home, c->user.home) == 0;
     int code = 0;
     for (size_t i = 0; i < ARRAY_SIZE(home_engines) && code == 0; i++) {
-        snprintf(path, sizeof path, "%s/%s/%s", parent, name, home_engines[i]);
+        snprintf(path, sizeof path, "%s/%s", home, home_engines[i]);
         code = cover_name(c, path, error);
+        if (!own)
+            code = 0;
     }
     return code;
 }
 
 static int cover_homes(const struct cover *c, struct error *error)
 {
-    int code = cover_home(c, "", "root", error);
+    char home[PATH_MAX];
+    int code = cover_home(c, "/root", error);
+    if (code == 0 && c->user.home)
+        code = cover_home(c, c->user.home, error);
     DIR *d = opendir("/home");
     if (!d)
         return code;
-    for (const struct dirent *e; code == 0 && (e = readdir(d));)
-        code = cover_home(c, "/home", e->d_name, error);
+    for (const struct dirent *e; code == 0 && (e = readdir(d));) {
+        snprintf(home, sizeof home, "/home/%s", e->d_name);
+        code = cover_home(c, home, error);
+    }
     closedir(d);
     return code;
 }
@@ -200,6 +236,9 @@ static int cover_tree(struct cover *c, int dir, const char *path, unsigned int d
     for (const struct dirent *e; code == 0 && c->left && (e = readdir(d));) {
         struct stat st;
         c->left--;
+        /* A build's files by the hundred thousand are passed over without a look at each. */
+        if (e->d_type != DT_SOCK && e->d_type != DT_DIR && e->d_type != DT_UNKNOWN)
+            continue;
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
             fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
             (size_t)snprintf(name, sizeof name, "%s/%s", path, e->d_name) >= sizeof name)
@@ -211,6 +250,33 @@ static int cover_tree(struct cover *c, int dir, const char *path, unsigned int d
             sub = openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (sub >= 0)
             code = cover_tree(c, sub, name, depth - 1);
+    }
+    closedir(d);
+    return code;
+}
+
+/* A socket that was bound under a passing name and then linked or renamed to its own, as ssh does
+ * for its master, is listed by the first: it is one of those in the same directory. */
+static int cover_siblings(const struct cover *c, const char *name)
+{
+    char path[PATH_MAX], sibling[PATH_MAX + NAME_MAX + 1];
+    size_t len = (size_t)(strrchr(name, '/') - name);
+    unsigned int left = SIBLINGS_MAX;
+    int code = 0;
+    snprintf(sibling, sizeof sibling, "%.*s/", (int)MIN(len, PATH_MAX), name);
+    if (!realpath(sibling, path))
+        return -errno;
+    DIR *d = opendir(path);
+    if (!d)
+        return -errno;
+    for (const struct dirent *e; code == 0 && (e = readdir(d));) {
+        if (--left == 0)
+            code = -E2BIG;
+        if (e->d_type != DT_SOCK && e->d_type != DT_UNKNOWN)
+            continue;
+        snprintf(sibling, sizeof sibling, "%s/%s", path, e->d_name);
+        if (code == 0)
+            code = cover_socket(c, sibling);
     }
     closedir(d);
     return code;
@@ -230,11 +296,14 @@ static int cover_common(struct cover *c, struct error *error)
     return code;
 }
 
-int hide_sockets(const char *text, const struct hide_shares *shares,
+int hide_sockets(const char *text, const struct hide_user *user, const struct hide_shares *shares,
                  const struct hide_scratch *scratch, struct error *error)
 {
-    struct cover c = {
-        .shares = shares, .scratch = scratch, .cwd = getcwd(NULL, 0), .left = WALK_ENTRIES};
+    struct cover c = {.shares = shares,
+                      .scratch = scratch,
+                      .user = *user,
+                      .cwd = getcwd(NULL, 0),
+                      .left = WALK_ENTRIES};
     int code = cover_listed(&c, text, error);
     for (size_t i = 0; i < ARRAY_SIZE(engines) && code == 0; i++)
         code = cover_name(&c, engines[i], error);

@@ -52,6 +52,16 @@ int mounts_tmpfs(const struct stat *like)
     return mount < 0 ? -errno : mount;
 }
 
+int mounts_new(const char *type)
+{
+    CLEANUP_FD int fs = fsopen(type, FSOPEN_CLOEXEC);
+    if (fs < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+        return -errno;
+    int mount =
+        fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    return mount < 0 ? -errno : mount;
+}
+
 int mounts_copy(int object)
 {
     int fd =
@@ -79,4 +89,16 @@ int mounts_cover(int object, int target)
         return copy;
     int code = mounts_read_only(copy);
     return code < 0 ? code : mounts_attach(copy, target);
+}
+
+int mounts_cover_empty(int directory)
+{
+    struct stat st;
+    if (fstat(directory, &st) < 0)
+        return -errno;
+    CLEANUP_FD int empty = mounts_tmpfs(&st);
+    if (empty < 0)
+        return empty;
+    int code = mounts_read_only(empty);
+    return code < 0 ? code : mounts_attach(empty, directory);
 }

@@ -18,6 +18,8 @@ int mounts_open_at(int dir, const char *path) NODISCARD NONNULL(2);
 int mounts_tmpfs(const struct stat *like) NODISCARD NONNULL(1);
 /* A copy of what the descriptor refers to, with the mounts below it, not attached. */
 int mounts_copy(int object) NODISCARD;
+/* A new mount of that kind of file system (of this process's own namespaces), not attached. */
+int mounts_new(const char *type) NODISCARD NONNULL(1);
 /* The mount and all below it; other flags stay. */
 int mounts_read_only(int mount) NODISCARD;
 /* Puts a mount that is not attached over the target; target is any descriptor of the place. */
@@ -25,3 +27,5 @@ int mounts_attach(int mount, int target) NODISCARD;
 
 /* A read-only copy of the object over the target; they may be one. */
 int mounts_cover(int object, int target) NODISCARD;
+/* An empty directory that looks like this one and takes nothing, over it. */
+int mounts_cover_empty(int directory) NODISCARD;

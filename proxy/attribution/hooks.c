@@ -10,14 +10,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "bpf/egress.skel.h"
 
-enum { LINKS_MAX = 16 };
+enum {
+    LINKS_MAX = 16,
+    EVENT_HEAD = 8,     /* of each event in a ring, and what its size is rounded up to */
+    COMMIT_TRIES = 100, /* an event is written while those behind it are there already */
+};
+
+struct ring {
+    struct ring_buffer *buffer;
+    unsigned long *consumer, *producer; /* positions, as the kernel shows them; NULL: not mapped */
+    size_t left;                        /* bytes of this call */
+    struct hooks *hooks;
+};
 
 struct hooks {
     struct egress_bpf *skel;
-    struct ring_buffer *ring;
+    struct ring processes, refusals;
     struct bpf_link *links[LINKS_MAX];
     size_t n_links;
     enum attach_way way;
@@ -62,9 +75,57 @@ static void fail(struct error *error, int code, const char *what)
 
 static int take_event(void *context, void *data, size_t len)
 {
-    const struct hooks *h = context;
-    h->event(h->context, data, len);
-    return 0;
+    struct ring *r = context;
+    const size_t size = (EVENT_HEAD + len + EVENT_HEAD - 1) / EVENT_HEAD * EVENT_HEAD;
+    r->hooks->event(r->hooks->context, data, len);
+    r->left -= MIN(r->left, size);
+    return r->left ? 0 : -ECANCELED; /* the event itself has been taken */
+}
+
+static void *map_page(int fd, int protection, off_t at)
+{
+    void *page = mmap(NULL, (size_t)getpagesize(), protection, MAP_SHARED, fd, at);
+    return page == MAP_FAILED ? NULL : page;
+}
+
+static int ring_open(struct ring *r, struct hooks *h, int fd)
+{
+    r->hooks = h;
+    r->buffer = ring_buffer__new(fd, take_event, r, NULL);
+    if (!r->buffer)
+        return -errno;
+    r->consumer = map_page(fd, PROT_READ, 0);
+    r->producer = map_page(fd, PROT_READ, getpagesize());
+    return r->consumer && r->producer ? 0 : -errno;
+}
+
+static void ring_close(struct ring *r)
+{
+    if (r->consumer)
+        munmap(r->consumer, (size_t)getpagesize());
+    if (r->producer)
+        munmap(r->producer, (size_t)getpagesize());
+    ring_buffer__free(r->buffer);
+}
+
+/* What is in the ring now, in bytes. */
+static size_t ring_filled(const struct ring *r)
+{
+    return __atomic_load_n(r->producer, __ATOMIC_ACQUIRE) -
+           __atomic_load_n(r->consumer, __ATOMIC_RELAXED);
+}
+
+/* Hands over so many bytes of events. libbpf alone would go on for as long as more come. */
+static int ring_drain(struct ring *r, size_t bytes)
+{
+    const unsigned long from = *r->consumer;
+    r->left = bytes;
+    for (int i = 0; r->left && i < COMMIT_TRIES; i++) {
+        const int n = ring_buffer__consume(r->buffer);
+        if (n < 0 && n != -ECANCELED)
+            return n;
+    }
+    return *r->consumer != from;
 }
 
 static int load(struct hooks *h, const struct hooks_options *o, struct error *error)
@@ -123,10 +184,11 @@ static int start(struct hooks *h, const struct hooks_options *o, struct error *e
     int code = load(h, o, error);
     if (code)
         return code;
-    h->ring = ring_buffer__new(bpf_map__fd(h->skel->maps.ring), take_event, h, NULL);
-    if (!h->ring) {
-        code = -errno;
-        fail(error, code, "map the ring of process events");
+    code = ring_open(&h->processes, h, bpf_map__fd(h->skel->maps.ring));
+    if (!code)
+        code = ring_open(&h->refusals, h, bpf_map__fd(h->skel->maps.refusals));
+    if (code) {
+        fail(error, code, "map the rings of events");
         return code;
     }
     return attach_all(h, o->cgroup_fd, error);
@@ -163,7 +225,8 @@ void hooks_free(struct hooks *h)
         return;
     while (h->n_links)
         bpf_link__destroy(h->links[--h->n_links]);
-    ring_buffer__free(h->ring);
+    ring_close(&h->processes);
+    ring_close(&h->refusals);
     egress_bpf__destroy(h->skel);
     free(h);
 }
@@ -175,12 +238,23 @@ enum attach_way hooks_way(const struct hooks *h)
 
 int hooks_ring_fd(const struct hooks *h)
 {
-    return ring_buffer__epoll_fd(h->ring);
+    return ring_buffer__epoll_fd(h->processes.buffer);
+}
+
+int hooks_catch_up(struct hooks *h)
+{
+    return ring_drain(&h->processes, ring_filled(&h->processes));
 }
 
 int hooks_consume(struct hooks *h)
 {
-    return ring_buffer__consume(h->ring);
+    /* Measured first: who was refused by now was told of before, in the other ring. */
+    const size_t refused = ring_filled(&h->refusals);
+    const int code = hooks_catch_up(h);
+    if (code < 0)
+        return code;
+    const int more = ring_drain(&h->refusals, refused);
+    return more ? more : code;
 }
 
 int hooks_flows_fd(const struct hooks *h)
@@ -194,7 +268,12 @@ int hooks_flows_fd(const struct hooks *h)
     return fd < 0 ? -errno : fd;
 }
 
-uint64_t hooks_lost(const struct hooks *h)
+struct attribution_lost hooks_lost(const struct hooks *h)
 {
-    return __atomic_load_n(&h->skel->bss->lost, __ATOMIC_RELAXED);
+    const struct attribution_lost *lost = (const struct attribution_lost *)&h->skel->bss->lost;
+    return (struct attribution_lost){
+        .processes = __atomic_load_n(&lost->processes, __ATOMIC_RELAXED),
+        .ipv6 = __atomic_load_n(&lost->ipv6, __ATOMIC_RELAXED),
+        .sockets = __atomic_load_n(&lost->sockets, __ATOMIC_RELAXED),
+    };
 }

@@ -1,9 +1,113 @@
 /* SPDX-License-Identifier: MIT
- * The record of a process: counted, in one piece of memory, and what policies are shown of it. */
+ * The record of a process: counted, with parts that records share, and what policies are shown of
+ * it. */
 #include "attribution/process.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* The path of an executable, in the lists of all who descend from it. */
+struct name {
+    unsigned count;
+    char text[];
+};
+
+struct ancestors {
+    unsigned count;
+    size_t n;
+    struct process_ancestor list[]; /* each exe is the text of a struct name */
+};
+
+static size_t memory; /* of all that is here, see process_memory */
+
+static void memory_add(size_t n)
+{
+    __atomic_add_fetch(&memory, n, __ATOMIC_RELAXED);
+}
+
+static void memory_drop(size_t n)
+{
+    __atomic_sub_fetch(&memory, n, __ATOMIC_RELAXED);
+}
+
+size_t process_memory(void)
+{
+    return __atomic_load_n(&memory, __ATOMIC_RELAXED);
+}
+
+static struct name *name_of(const char *text)
+{
+    return (struct name *)(text - offsetof(struct name, text));
+}
+
+static const char *name_new(const char *text)
+{
+    const size_t len = strlen(text) + 1;
+    struct name *name = malloc(sizeof *name + len);
+    if (!name)
+        return NULL;
+    name->count = 1;
+    memcpy(name->text, text, len);
+    memory_add(sizeof *name + len);
+    return name->text;
+}
+
+static const char *name_ref(const char *text)
+{
+    if (text)
+        __atomic_add_fetch(&name_of(text)->count, 1, __ATOMIC_RELAXED);
+    return text;
+}
+
+static void name_unref(const char *text)
+{
+    if (text && !__atomic_sub_fetch(&name_of(text)->count, 1, __ATOMIC_ACQ_REL)) {
+        memory_drop(sizeof(struct name) + strlen(text) + 1);
+        free(name_of(text));
+    }
+}
+
+struct ancestors *ancestors_new(const struct process_ancestor *first, const struct ancestors *rest,
+                                bool hidden)
+{
+    const size_t in_front = first ? 1 : 0;
+    const size_t n = MIN(in_front + (rest ? rest->n : 0), (size_t)PROCESS_ANCESTORS_MAX);
+    const char *exe = first && first->exe ? name_new(first->exe) : NULL;
+    struct ancestors *a = malloc(sizeof *a + n * sizeof a->list[0]);
+    if (!a || (first && first->exe && !exe)) {
+        name_unref(exe);
+        free(a);
+        return NULL;
+    }
+    a->count = 1;
+    a->n = n;
+    if (first)
+        a->list[0] = (struct process_ancestor){first->pid, exe};
+    for (size_t i = in_front; i < n; i++) {
+        a->list[i] = rest->list[i - in_front];
+        a->list[i].exe = hidden ? NULL : name_ref(a->list[i].exe);
+    }
+    memory_add(sizeof *a + n * sizeof a->list[0]);
+    return a;
+}
+
+struct ancestors *ancestors_ref(struct ancestors *a)
+{
+    if (a)
+        __atomic_add_fetch(&a->count, 1, __ATOMIC_RELAXED);
+    return a;
+}
+
+void ancestors_unref(struct ancestors *a)
+{
+    if (!a || __atomic_sub_fetch(&a->count, 1, __ATOMIC_ACQ_REL))
+        return;
+    for (size_t i = 0; i < a->n; i++)
+        name_unref(a->list[i].exe);
+    memory_drop(sizeof *a + a->n * sizeof a->list[0]);
+    free(a);
+}
 
 static size_t string_size(const char *s)
 {
@@ -35,11 +139,16 @@ static const char *place(char **at, const char *s)
 
 struct process *process_copy(const struct process *p)
 {
-    struct process *copy = malloc(process_size(p));
+    const size_t size = process_size(p);
+    struct process *copy = malloc(size);
     if (!copy)
         return NULL;
     *copy = *p;
     copy->count = 1;
+    copy->image = NULL;
+    copy->line = NULL;
+    copy->bytes = size;
+    memory_add(size);
     /* Pointers first, so that they are aligned; the strings behind them. */
     struct process_ancestor *ancestors = (struct process_ancestor *)(copy + 1);
     const char **args = (const char **)(ancestors + p->n_ancestors);
@@ -59,6 +168,28 @@ struct process *process_copy(const struct process *p)
     return copy;
 }
 
+struct process *process_share(const struct process *p, struct process *image,
+                              struct ancestors *line)
+{
+    struct process own = *p;
+    own.ancestors = NULL;
+    own.n_ancestors = 0;
+    struct process *record = image ? malloc(sizeof *record) : process_copy(&own);
+    if (!record)
+        return NULL;
+    if (image) {
+        *record = own;
+        record->count = 1;
+        record->image = process_ref(image);
+        record->bytes = sizeof *record;
+        memory_add(sizeof *record);
+    }
+    record->line = ancestors_ref(line);
+    record->ancestors = line ? line->list : NULL;
+    record->n_ancestors = line ? line->n : 0;
+    return record;
+}
+
 /* Threads of the proxy share records. */
 struct process *process_ref(struct process *p)
 {
@@ -68,8 +199,12 @@ struct process *process_ref(struct process *p)
 
 void process_unref(struct process *p)
 {
-    if (p && !__atomic_sub_fetch(&p->count, 1, __ATOMIC_ACQ_REL))
-        free(p);
+    if (!p || __atomic_sub_fetch(&p->count, 1, __ATOMIC_ACQ_REL))
+        return;
+    process_unref(p->image); /* which has none itself */
+    ancestors_unref(p->line);
+    memory_drop(p->bytes);
+    free(p);
 }
 
 void process_event_view(const struct process *p, const char *parents[PROCESS_ANCESTORS_MAX],

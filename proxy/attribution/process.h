@@ -17,8 +17,14 @@ struct process_ancestor {
     const char *exe; /* NULL: not known */
 };
 
+/* A counted list of ancestors, which all children of one process share. */
+struct ancestors;
+
 struct process {
-    unsigned count; /* of references; see process_ref */
+    unsigned count;         /* of references; see process_ref */
+    struct process *image;  /* whose strings these are; NULL: the record's own */
+    struct ancestors *line; /* whose list `ancestors` is; NULL: the record's own */
+    size_t bytes;           /* of memory, without what is shared */
     struct process_key key;
     unsigned known;  /* enum process_fact: what a policy may rely on */
     unsigned flags;  /* enum process_flag, as the kernel side saw it */
@@ -43,6 +49,13 @@ struct process {
 struct process *process_copy(const struct process *p) NODISCARD NONNULL(1);
 /* The memory that such a record takes. */
 size_t process_size(const struct process *p) NONNULL(1);
+/* The same, but with the ancestors of line (NULL: none), which p must not have itself. Where image
+ * is given, p's strings and arguments are those of image and are not copied. Takes counts of its
+ * own. */
+struct process *process_share(const struct process *p, struct process *image,
+                              struct ancestors *line) NODISCARD NONNULL(1);
+/* Bytes of all records that are held, each of the shared parts once. */
+size_t process_memory(void);
 
 struct process *process_ref(struct process *p);
 /* Drops one count and frees the record with the last; accepts NULL. */
@@ -55,7 +68,14 @@ void process_unref(struct process *p);
 void process_pack(const struct process *p, struct buffer *out) NONNULL(1, 2);
 struct process *process_unpack(const void *data, size_t len) NODISCARD;
 
-/* The view that rules judge by. `parents` is the caller's room for the executables of ancestors. */
 #define PROCESS_ANCESTORS_MAX 32
+/* A list of first (NULL: nobody) and behind it rest (NULL: nobody), as many as there may be; hidden
+ * leaves out what those of rest executed. NULL: memory ran out. */
+struct ancestors *ancestors_new(const struct process_ancestor *first, const struct ancestors *rest,
+                                bool hidden) NODISCARD;
+struct ancestors *ancestors_ref(struct ancestors *a); /* accepts NULL */
+void ancestors_unref(struct ancestors *a);            /* accepts NULL */
+
+/* The view that rules judge by. `parents` is the caller's room for the executables of ancestors. */
 void process_event_view(const struct process *p, const char *parents[PROCESS_ANCESTORS_MAX],
                         struct event_process *out) NONNULL(1, 2, 3);

@@ -9,15 +9,16 @@
 
 #include "attribution/decode.h"
 
-enum { BUCKETS_MIN = 1024, GONE_BYTES_MAX = 64 << 20 };
+enum { BUCKETS_MIN = 1024, GONE_BYTES_MAX = 64 << 20, MEMORY_MAX = 256 << 20 };
 
 struct entry {
     struct process *process;     /* one count */
+    struct ancestors *children;  /* the list of those it forks; one count; NULL: none yet */
     struct entry *same_key;      /* next in the bucket of its key */
     struct entry *same_pid;      /* next in the bucket of its pid, while it lives */
     struct entry *older, *newer; /* in the line of those that have gone */
     uint64_t gone_ns;
-    size_t bytes;
+    size_t bytes; /* as if nothing were shared: what it holds may be the last of its kind */
     bool gone;
 };
 
@@ -149,6 +150,7 @@ static void line_leave(struct process_table *t, struct entry *e)
 static void entry_free(struct entry *e)
 {
     process_unref(e->process);
+    ancestors_unref(e->children);
     free(e);
 }
 
@@ -186,6 +188,7 @@ static void leave(struct process_table *t, struct entry *e, uint64_t now_ns)
     if (e->gone)
         return;
     unlink_pid(t, e);
+    ancestors_unref(STEAL(e->children));
     e->gone = true;
     line_join(t, e, now_ns);
     t->gone_bytes += e->bytes;
@@ -193,12 +196,32 @@ static void leave(struct process_table *t, struct entry *e, uint64_t now_ns)
     t->stats.gone++;
 }
 
-/* Takes a copy of the record as the one that lives under its pid. What stood there before has
- * exited, or runs something else now. */
-static int enter(struct process_table *t, const struct process *p, uint64_t now_ns)
+static bool memory_short(const struct process_table *t)
+{
+    const size_t entries = (t->stats.live + t->stats.gone) * sizeof(struct entry);
+    return process_memory() + entries > t->options.max_memory;
+}
+
+/* What the record of a process keeps when memory is short: too little for a rule that asks for
+ * arguments or parents, and nothing that costs much. */
+static void make_bare(struct process_table *t, struct process *p)
+{
+    p->args = NULL;
+    p->n_args = 0;
+    p->cwd = NULL;
+    p->known &= ~(unsigned)FACT_ARGS;
+    t->stats.bare++;
+}
+
+/* Takes a record like p, with image and ancestors as process_share takes them, as the one that
+ * lives under its pid. What stood there before has exited, or runs something else now. */
+static int enter(struct process_table *t, struct process *p, struct process *image,
+                 struct ancestors *line, uint64_t now_ns)
 {
     struct entry *e = calloc(1, sizeof *e);
-    struct process *copy = e ? process_copy(p) : NULL;
+    if (e && !image && memory_short(t))
+        make_bare(t, p);
+    struct process *copy = e ? process_share(p, image, line) : NULL;
     if (!copy) {
         free(e);
         return -ENOMEM;
@@ -228,39 +251,45 @@ static bool chain_hidden(const struct process *child, const struct process *elde
     return (elder->flags & PROCESS_FOREIGN) && !(child->flags & PROCESS_FOREIGN);
 }
 
-/* Gives p the ancestors of elder, with elder itself in front when it is p's parent rather than p
- * before an exec. */
-static void chain(struct process *p, const struct process *elder, bool parent,
-                  struct process_ancestor room[PROCESS_ANCESTORS_MAX])
+static void set_whole(struct process *p, bool whole)
 {
-    const bool hidden = chain_hidden(p, elder);
-    bool whole = (elder->known & FACT_PARENTS) && !hidden;
-    size_t n = 0;
-    if (parent) {
-        const bool known = !hidden && (elder->known & FACT_EXE);
-        room[n++] = (struct process_ancestor){elder->key.pid, known ? elder->exe : NULL};
-        whole = whole && known;
-    }
-    for (size_t i = 0; i < elder->n_ancestors; i++) {
-        if (n == PROCESS_ANCESTORS_MAX) {
-            whole = false;
-            break;
-        }
-        room[n] = elder->ancestors[i];
-        if (hidden)
-            room[n].exe = NULL;
-        n++;
-    }
-    p->ancestors = room;
-    p->n_ancestors = n;
     p->known &= ~(unsigned)FACT_PARENTS;
     if (whole)
         p->known |= FACT_PARENTS;
 }
 
+/* The ancestors of p, which was elder before an exec; the caller owns a count. */
+static struct ancestors *chain_self(struct process *p, const struct process *elder)
+{
+    const bool hidden = chain_hidden(p, elder);
+    struct ancestors *line =
+        hidden ? ancestors_new(NULL, elder->line, true) : ancestors_ref(elder->line);
+    set_whole(p, (elder->known & FACT_PARENTS) && !hidden && (line || !elder->n_ancestors));
+    return line;
+}
+
+/* The ancestors of p, whose parent is e; the caller owns a count. All children of e that may know
+ * share the list. */
+static struct ancestors *chain_child(const struct process_table *t, struct process *p,
+                                     struct entry *e)
+{
+    const struct process *elder = e->process;
+    const bool hidden = chain_hidden(p, elder), known = !hidden && (elder->known & FACT_EXE);
+    const struct process_ancestor first = {elder->key.pid, known ? elder->exe : NULL};
+    struct ancestors *line = hidden ? NULL : ancestors_ref(e->children);
+    if (!line && !memory_short(t)) {
+        line = ancestors_new(&first, elder->line, hidden);
+        if (!hidden && !e->gone)
+            e->children = ancestors_ref(line);
+    }
+    set_whole(p, line && known && (elder->known & FACT_PARENTS) &&
+                     elder->n_ancestors < PROCESS_ANCESTORS_MAX);
+    return line;
+}
+
 static void take_exec(struct process_table *t, const void *event, size_t len, uint64_t now_ns)
 {
-    struct process_ancestor room[PROCESS_ANCESTORS_MAX];
+    struct ancestors *line = NULL;
     struct process *p = &t->decoded.process;
     if (decode_exec(event, len, &t->decoded)) {
         t->stats.malformed++;
@@ -268,11 +297,11 @@ static void take_exec(struct process_table *t, const void *event, size_t len, ui
     }
     t->stats.execs++;
     const struct entry *before = find_live(t, p->key.pid);
-    const struct entry *parent = find(t, &t->decoded.parent);
+    struct entry *parent = find(t, &t->decoded.parent);
     if (before && same_process(before->process, &p->key))
-        chain(p, before->process, false, room);
+        line = chain_self(p, before->process);
     else if (parent)
-        chain(p, parent->process, true, room);
+        line = chain_child(t, p, parent);
     else
         t->stats.unknown++;
 
@@ -281,13 +310,13 @@ static void take_exec(struct process_table *t, const void *event, size_t len, ui
     p->cgroup = o->cgroup_path ? o->cgroup_path(o->context, t->decoded.cgroup_id) : NULL;
     if (p->cgroup)
         p->known |= FACT_CGROUP;
-    if (enter(t, p, now_ns))
+    if (enter(t, p, NULL, line, now_ns))
         t->stats.unknown++;
+    ancestors_unref(line);
 }
 
 static void take_fork(struct process_table *t, const void *event, size_t len, uint64_t now_ns)
 {
-    struct process_ancestor room[PROCESS_ANCESTORS_MAX];
     struct process_fork f;
     if (len != sizeof f) {
         t->stats.malformed++;
@@ -295,17 +324,18 @@ static void take_fork(struct process_table *t, const void *event, size_t len, ui
     }
     memcpy(&f, event, sizeof f);
     t->stats.forks++;
-    const struct entry *parent = find(t, &f.parent);
+    struct entry *parent = find(t, &f.parent);
     if (!parent) {
         t->stats.unknown++;
         return;
     }
-    struct process p = *parent->process;
+    struct process *runs = parent->process, p = *runs;
     p.key = f.head.process;
     p.ns_pid = 0; /* the event does not tell */
-    chain(&p, parent->process, true, room);
-    if (enter(t, &p, now_ns))
+    struct ancestors *line = chain_child(t, &p, parent);
+    if (enter(t, &p, runs->image ? runs->image : runs, line, now_ns))
         t->stats.unknown++;
+    ancestors_unref(line);
 }
 
 static void take_exit(struct process_table *t, const struct process_key *key, size_t len,
@@ -336,7 +366,8 @@ void process_table_event(struct process_table *t, const void *event, size_t len,
     case PROCESS_EXIT:
         take_exit(t, &head.process, len, now_ns);
         break;
-    case PROCESS_IPV6: /* says nothing of what a process is */
+    case PROCESS_IPV6: /* these say nothing of what a process is */
+    case PROCESS_SOCKET:
         break;
     default:
         t->stats.malformed++;
@@ -344,21 +375,39 @@ void process_table_event(struct process_table *t, const void *event, size_t len,
     trim(t, now_ns);
 }
 
+/* The ancestors that the caller knows of. */
+static int line_of(const struct process *p, struct ancestors **out)
+{
+    for (size_t i = MIN(p->n_ancestors, (size_t)PROCESS_ANCESTORS_MAX); i-- > 0;) {
+        struct ancestors *longer = ancestors_new(&p->ancestors[i], *out, false);
+        ancestors_unref(*out);
+        *out = longer;
+        if (!longer)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 int process_table_add_old(struct process_table *t, const struct process *p,
                           const struct process_key *parent)
 {
-    struct process_ancestor room[PROCESS_ANCESTORS_MAX];
     struct process copy = *p;
+    struct ancestors *line = NULL;
+    int code = 0;
     if (find_live(t, p->key.pid))
         return -EEXIST;
-    const struct entry *elder = parent ? find(t, parent) : NULL;
+    struct entry *elder = parent ? find(t, parent) : NULL;
     if (elder)
-        chain(&copy, elder->process, true, room);
+        line = chain_child(t, &copy, elder);
     else if (parent)
         copy.known &= ~(unsigned)FACT_PARENTS;
-    copy.n_ancestors = MIN(copy.n_ancestors, (size_t)PROCESS_ANCESTORS_MAX);
+    if (!elder)
+        code = line_of(p, &line);
     copy.from_proc = true;
-    return enter(t, &copy, 0);
+    if (code == 0)
+        code = enter(t, &copy, NULL, line, 0);
+    ancestors_unref(line);
+    return code;
 }
 
 struct process *process_table_get(struct process_table *t, const struct process_key *key)
@@ -381,6 +430,8 @@ struct process_table *process_table_new(const struct process_table_options *o)
         t->options = *o;
     if (!t->options.max_bytes)
         t->options.max_bytes = GONE_BYTES_MAX;
+    if (!t->options.max_memory)
+        t->options.max_memory = MEMORY_MAX;
     t->n_buckets = BUCKETS_MIN;
     t->by_key = calloc(t->n_buckets, sizeof(*t->by_key));
     t->by_pid = calloc(t->n_buckets, sizeof(*t->by_pid));

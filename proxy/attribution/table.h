@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The keeper's table of processes, filled from the ring of exec, fork and exit events. It knows
  * nothing of BPF: it is handed events, and answers for (pid, start, exec). Bounded: processes that
- * have exited are forgotten oldest first, after PROCESS_GRACE_NS, unless a record is still held. */
+ * have exited are forgotten oldest first, after PROCESS_GRACE_NS, unless a record is still held;
+ * where those that live take too much, of new ones no more is kept than the executable. */
 #pragma once
 
 #include <stddef.h>
@@ -21,7 +22,8 @@ struct process_table;
 #define PROCESS_TICK_NS  UINT64_C(10000000)
 
 struct process_table_options {
-    size_t max_bytes; /* memory for records of processes that have gone; 0: 64 MiB */
+    size_t max_bytes;  /* memory for records of processes that have gone; 0: 64 MiB */
+    size_t max_memory; /* for all records, beyond which new ones are bare; 0: 256 MiB */
     /* Resolvers of names, so that the table itself touches nothing; each may be NULL and may return
      * NULL. The strings are copied. */
     const char *(*user_name)(void *context, uint32_t uid);
@@ -47,7 +49,7 @@ struct process *process_table_get(struct process_table *t, const struct process_
     NONNULL(1, 2);
 
 struct process_table_stats {
-    uint64_t execs, forks, exits, evicted, malformed, unknown;
+    uint64_t execs, forks, exits, evicted, malformed, unknown, bare;
     size_t live, gone, bytes;
 };
 void process_table_stats(const struct process_table *t, struct process_table_stats *out)

@@ -3,6 +3,7 @@
 #include "base/say.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -20,15 +21,57 @@ unsigned say_width(FILE *stream)
     return ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
+/* The character at text: how many bytes it has, 0 where they are no valid UTF-8. */
+static size_t decode(const unsigned char *text, size_t len, uint32_t *out)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t n = text[0] < 0x80   ? 1
+               : text[0] < 0xc2 ? 0
+               : text[0] < 0xe0 ? 2
+               : text[0] < 0xf0 ? 3
+                                : 4;
+    if (n == 0 || n > len || text[0] > 0xf4)
+        return 0;
+    uint32_t c = n == 1 ? text[0] : text[0] & (0xffu >> (n + 1));
+    for (size_t i = 1; i < n; i++) {
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+        c = c << 6 | (text[i] & 0x3f);
+    }
+    if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+        return 0;
+    *out = c;
+    return n;
+}
+
+/* Characters that steer a terminal, or the order or place in which others are shown. */
+static bool steers(uint32_t c)
+{
+    static const struct {
+        uint32_t first, last;
+    } ranges[] = {
+        {0, 0x1f},        {0x7f, 0x9f},     {0xad, 0xad},     {0x61c, 0x61c},   {0x200b, 0x200f},
+        {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(ranges); i++)
+        if (c >= ranges[i].first && c <= ranges[i].last)
+            return true;
+    return false;
+}
+
 void say_safely(FILE *stream, const char *text, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c < 0x20 || c == 0x7f ||
-            (c == 0xc2 && i + 1 < len && (unsigned char)text[i + 1] < 0xa0))
-            fprintf(stream, "\\x%02x", c);
-        else
-            putc(c, stream);
+    for (size_t i = 0, n; i < len; i += n) {
+        const unsigned char *at = (const unsigned char *)text + i;
+        uint32_t c = 0;
+        n = decode(at, len - i, &c);
+        bool safe = n > 0 && !steers(c);
+        n = MAX(n, 1);
+        for (size_t byte = 0; byte < n; byte++)
+            if (safe)
+                putc(at[byte], stream);
+            else
+                fprintf(stream, "\\x%02x", at[byte]);
     }
 }
 

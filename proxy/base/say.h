@@ -17,6 +17,7 @@ bool say_colour(FILE *stream);
 /* Columns of the terminal, 0 when it is none. */
 unsigned say_width(FILE *stream);
 
-/* Writes text to the stream so that no byte of it can command a terminal: control characters are
- * shown as \xNN, newline and tab too. */
+/* Writes text to the stream so that no byte of it can command a terminal or change the order in
+ * which others are shown: control characters, newline and tab too, and what is no valid UTF-8 are
+ * shown as \xNN. */
 void say_safely(FILE *stream, const char *text, size_t len);

@@ -6,33 +6,12 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DEPTH_MAX PROCESS_ANCESTORS_MAX
+#include "keeper/proc_stat.h"
 
-/* Parent and start of a process (fields 4 and 22 of /proc/PID/stat). */
-static int read_stat(pid_t pid, pid_t *parent, uint64_t *ticks)
-{
-    char path[64], line[1024];
-    unsigned long long start;
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return -errno;
-    bool read = fgets(line, sizeof line, f);
-    fclose(f);
-    const char *after = read ? strrchr(line, ')') : NULL; /* the name may hold anything */
-    if (!after || sscanf(after + 1,
-                         " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
-                         "%*d %llu",
-                         parent, &start) != 2)
-        return -EBADMSG;
-    *ticks = start;
-    return 0;
-}
+#define DEPTH_MAX PROCESS_ANCESTORS_MAX
 
 /* Adds one process below its parent; *key becomes its own. */
 static int add_one(struct keeper *k, pid_t pid, bool first, struct process_key *key)
@@ -41,12 +20,11 @@ static int add_one(struct keeper *k, pid_t pid, bool first, struct process_key *
     struct process p = {.known = 0};
     struct process_key parent = *key;
     struct stat st;
-    uint64_t ticks;
-    pid_t unused;
-    int failed = read_stat(pid, &unused, &ticks);
+    struct proc_stat is;
+    int failed = proc_stat_read(pid, &is);
     if (failed)
         return failed;
-    p.key = (struct process_key){(uint32_t)pid, PROCESS_EXEC_ANY, ticks * PROCESS_TICK_NS};
+    p.key = (struct process_key){(uint32_t)pid, PROCESS_EXEC_ANY, is.start_ticks * PROCESS_TICK_NS};
     snprintf(path, sizeof path, "/proc/%d/exe", pid);
     ssize_t n = readlink(path, exe, sizeof exe - 1);
     if (n > 0) {
@@ -70,12 +48,12 @@ int keeper_add_ancestry(struct keeper *k, pid_t command)
 {
     pid_t chain[DEPTH_MAX];
     size_t n = 0;
-    uint64_t ticks;
+    struct proc_stat is;
     struct process_key key = {0};
-    pid_t at = command, parent;
-    while (n < DEPTH_MAX && at > 0 && read_stat(at, &parent, &ticks) == 0) {
+    pid_t at = command;
+    while (n < DEPTH_MAX && at > 0 && proc_stat_read(at, &is) == 0) {
         chain[n++] = at;
-        at = parent;
+        at = is.parent;
     }
     int failed = 0;
     for (size_t i = n; i > 0 && !failed; i--)

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include <event2/event.h>
-#include <pwd.h>
 
 #include "base/fd.h"
 #include "base/say.h"
@@ -71,6 +70,9 @@ static int open_log(struct keeper *k, struct error *error)
     }
     if (failed)
         return failed;
+    k->log_place = open(log_path(k->log), O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (k->log_place < 0)
+        return error_set(error, -errno, "cannot look at the log '%s'", log_path(k->log));
     k->summary = summary_new();
     k->folds = folds_new();
     return k->summary && k->folds ? 0 : error_set(error, -ENOMEM, "cannot count records");
@@ -93,9 +95,8 @@ static int open_gate(struct keeper *k, struct error *error)
 
 static const char *user_name(void *context, uint32_t uid)
 {
-    (void)context;
-    const struct passwd *pw = getpwuid(uid);
-    return pw ? pw->pw_name : NULL;
+    struct keeper *k = context;
+    return users_name(&k->users, uid);
 }
 
 /* The table copies the string; the last one is kept to be freed. */
@@ -111,6 +112,7 @@ static int make_table(struct keeper *k, struct error *error)
 {
     const struct process_table_options o = {
         .user_name = user_name, .cgroup_path = cgroup_path, .context = k};
+    users_add(&k->users, k->caller.uid, k->caller.name);
     k->table = process_table_new(&o);
     k->pins = pins_new();
     return k->table && k->pins ? 0
@@ -139,6 +141,8 @@ static int record_start(struct keeper *k, struct error *error)
 {
     struct utsname uts;
     char boot_id[64];
+    if (keeper_digest_policies(k))
+        return error_set(error, -ENOMEM, "cannot digest the policy");
     uname(&uts);
     read_boot_id(boot_id);
     struct record r = {.event = RECORD_START,
@@ -171,13 +175,13 @@ static int (*const steps[])(struct keeper *, struct error *) = {
 
 static void init(struct keeper *k)
 {
-    k->executable_fd = k->flows_fd = k->names_fd = k->signal_fd = -1;
+    k->executable_fd = k->log_place = k->flows_fd = k->names_fd = k->signal_fd = -1;
     k->cgroup = (struct cgroup)CGROUP_INIT;
     k->gate = (struct gate)GATE_INIT;
     for (size_t i = 0; i < ARRAY_SIZE(k->host_ports); i++)
         k->host_ports[i] = -1;
-    k->proxy = (struct role){.name = "proxy", .keeper = k};
-    k->packet = (struct role){.name = "packet", .keeper = k};
+    k->proxy = (struct role){.name = "proxy", .pending_peer = -1, .keeper = k};
+    k->packet = (struct role){.name = "packet", .pending_peer = -1, .keeper = k};
 }
 
 int keeper_bring_up(struct keeper *k, struct error *error)
@@ -212,6 +216,7 @@ void keeper_take_down(struct keeper *k)
     hooks_free(k->hooks);
     pins_free(k->pins);
     process_table_free(k->table);
+    users_release(&k->users);
     free(k->cgroup_path);
     fd_close(&k->flows_fd);
     fd_close(&k->names_fd);
@@ -222,8 +227,10 @@ void keeper_take_down(struct keeper *k)
     summary_free(k->summary);
     folds_free(k->folds);
     log_close(k->log);
+    fd_close(&k->log_place);
     for (size_t i = 0; i < k->n_policies; i++) {
         fd_close(&k->policies[i].fd);
+        fd_close(&k->policies[i].opened);
         free(k->policies[i].name);
     }
     free(k->policies);

@@ -20,6 +20,7 @@
 
 #include "base/buffer.h"
 #include "base/fd.h"
+#include "keeper/proc_stat.h"
 
 extern char **environ;
 
@@ -76,29 +77,37 @@ static int look_up(const char *user, struct caller *out, struct error *error)
     return 0;
 }
 
-/* The process is an ancestor of ours: so a number on the command line cannot be used to read the
- * environment of somebody else's process. */
-static bool is_ancestor(pid_t pid)
+static const char *const sudo_places[] = {"/usr/bin/sudo", "/bin/sudo", "/usr/local/bin/sudo"};
+
+static bool is_sudo(pid_t pid)
+{
+    char path[64];
+    struct stat runs, known;
+    snprintf(path, sizeof path, "/proc/%d/exe", pid);
+    if (stat(path, &runs) < 0)
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(sudo_places); i++)
+        if (stat(sudo_places[i], &known) == 0 && runs.st_dev == known.st_dev &&
+            runs.st_ino == known.st_ino)
+            return true;
+    return false;
+}
+
+static pid_t parent_of(pid_t pid)
+{
+    struct proc_stat is;
+    return proc_stat_read(pid, &is) ? 0 : is.parent;
+}
+
+/* The process is the sudo that started us (which may put a second process between): its
+ * environment is the caller's own. A number on the command line must not read any other's, and an
+ * ancestor farther up may be root's. */
+static bool is_our_sudo(pid_t pid)
 {
     pid_t at = getppid();
-    for (int depth = 0; at > 1 && depth < 64; depth++) {
-        char path[64];
-        int parent = 0;
-        if (at == pid)
-            return true;
-        snprintf(path, sizeof path, "/proc/%d/stat", at);
-        FILE *f = fopen(path, "re");
-        if (!f)
-            return false;
-        char line[1024];
-        bool read = fgets(line, sizeof line, f);
-        fclose(f);
-        const char *after = read ? strrchr(line, ')') : NULL; /* the name may hold anything */
-        if (!after || sscanf(after + 1, " %*c %d", &parent) != 1)
-            return false;
-        at = parent;
-    }
-    return false;
+    while (at != pid && at > 1 && is_sudo(at))
+        at = parent_of(at);
+    return at == pid && is_sudo(at);
 }
 
 /* Reads /proc/PID/environ whole. */
@@ -188,7 +197,7 @@ static int make_environment(struct caller *c, pid_t environ_pid, bool from_sudo,
     bool good = true;
     if (environ_pid) {
         CLEANUP_BUFFER struct buffer raw = {0};
-        int failed = is_ancestor(environ_pid) ? read_environ(environ_pid, &raw) : -EPERM;
+        int failed = is_our_sudo(environ_pid) ? read_environ(environ_pid, &raw) : -EPERM;
         if (failed)
             return error_set(error, failed, "cannot carry your environment along (process %d)",
                              environ_pid);
@@ -223,9 +232,17 @@ int caller_find(const char *user, pid_t environ_pid, struct caller *out, struct 
     return failed;
 }
 
+const char *caller_getenv(const struct caller *c, const char *name)
+{
+    size_t len = strlen(name);
+    for (char **e = c->environment; e && *e; e++)
+        if (strncmp(*e, name, len) == 0 && (*e)[len] == '=')
+            return *e + len + 1;
+    return NULL;
+}
+
 int caller_become_root(int argc, char **argv, struct error *error)
 {
-    static const char *const places[] = {"/usr/bin/sudo", "/bin/sudo", "/usr/local/bin/sudo"};
     char self[PATH_MAX], note[64];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     if (n < 0)
@@ -244,8 +261,8 @@ int caller_become_root(int argc, char **argv, struct error *error)
     args[a++] = note;
     for (int i = 1; i < argc; i++)
         args[a++] = argv[i];
-    for (size_t i = 0; i < ARRAY_SIZE(places); i++)
-        execv(places[i], args);
+    for (size_t i = 0; i < ARRAY_SIZE(sudo_places); i++)
+        execv(sudo_places[i], args);
     free(args);
     return error_say(error, -EPERM,
                      "root is needed to set up the filter, and sudo was not found; run it as root "

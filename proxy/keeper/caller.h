@@ -23,6 +23,8 @@ struct caller {
 int caller_find(const char *user, pid_t environ_pid, struct caller *out,
                 struct error *error) NODISCARD NONNULL(3, 4);
 void caller_release(struct caller *c);
+/* A variable of the user's environment, NULL where it is not set. */
+const char *caller_getenv(const struct caller *c, const char *name) NONNULL(1, 2);
 
 /* Executes this program anew through sudo, with the same arguments and a note which process has the
  * user's environment (sudo empties it, but its own still holds it). Returns only on failure. */

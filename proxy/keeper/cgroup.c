@@ -139,6 +139,8 @@ static int make_directory(struct cgroup *c, struct error *error)
             failed = -errno;
         else
             c->id = st.st_ino;
+        if (c->fd < 0) /* else cgroup_close takes it away */
+            unlinkat(c->parent_fd, c->name, AT_REMOVEDIR);
     }
     flock(c->parent_fd, LOCK_UN);
     return failed ? error_set(error, failed, "cannot make cgroup '%s%s'", c->mount, c->path) : 0;

@@ -25,7 +25,13 @@
 /* Mounts of the host go on arriving (so that it can unmount), none of ours goes back. */
 static int set_up_mounts(const struct command_options *o, struct error *error)
 {
-    const struct hide_options hide = {.shares = o->shares,
+    const struct caller *user = o->caller;
+    const struct hide_options hide = {.user = {.uid = user->uid,
+                                               .gid = user->gid,
+                                               .groups = user->groups,
+                                               .n_groups = (size_t)user->n_groups,
+                                               .home = user->home},
+                                      .shares = o->shares,
                                       .n_shares = o->n_shares,
                                       .protect = o->protect,
                                       .n_protect = o->n_protect,
@@ -50,7 +56,8 @@ static int die_with_keeper(int life, struct error *error)
 }
 
 /* All steps in the child, in the one order that works: sockets are found while the network is the
- * host's, the call filter needs root, the directory is entered as the user. */
+ * host's, the call filter needs root and closes the keyrings, the directory is entered as the user.
+ */
 static int set_up(const struct command_options *o, int life, struct error *error)
 {
     int failed = set_up_mounts(o, error);
@@ -58,12 +65,12 @@ static int set_up(const struct command_options *o, int life, struct error *error
         return failed;
     if (setns(o->gate->client_ns, CLONE_NEWNET) < 0)
         return error_set(error, -errno, "cannot enter the command's network");
+    /* Keys of the caller's session stay outside; kernels without keyrings have none to hide. */
+    (void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
     if ((failed = confine_command(error)) != 0 ||
         (failed = caller_become(o->caller, o->allow_privileges, error)) != 0 ||
         (failed = die_with_keeper(life, error)) != 0)
         return failed;
-    /* Keys of the caller's session stay outside; kernels without keyrings have none to hide. */
-    (void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
     if (chdir(o->directory) < 0)
         return error_set(error, -errno, "user %u cannot enter the directory '%s'", o->caller->uid,
                          o->directory);

@@ -3,7 +3,7 @@
 #include "keeper/ipc.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +32,7 @@ struct ipc {
     struct ipc_handlers handlers;
     struct event *readable, *writable;
     struct waiting *first, **last;
-    size_t backlog; /* bytes that wait */
+    size_t backlog; /* memory of what waits */
     unsigned busy;  /* handlers of this channel that are running */
     bool dead;      /* freed while busy: the memory goes when the last handler returns */
 };
@@ -71,9 +71,11 @@ static int transmit(int socket, const struct ipc_header *header, const void *dat
 static int enqueue(struct ipc *ipc, const struct ipc_header *header, const void *data, size_t len,
                    int fd)
 {
-    if (ipc->backlog + len > IPC_BACKLOG_MAX)
+    /* With the header: a peer that is answered with nothing costs memory too. */
+    const size_t size = sizeof(struct waiting) + len;
+    if (ipc->backlog + size > IPC_BACKLOG_MAX)
         return -ENOBUFS;
-    struct waiting *w = malloc(sizeof *w + len);
+    struct waiting *w = malloc(size);
     if (!w)
         return -ENOMEM;
     w->next = NULL;
@@ -89,7 +91,7 @@ static int enqueue(struct ipc *ipc, const struct ipc_header *header, const void 
         memcpy(w->data, data, len);
     *ipc->last = w;
     ipc->last = &w->next;
-    ipc->backlog += len;
+    ipc->backlog += size;
     event_add(ipc->writable, NULL);
     return 0;
 }
@@ -115,7 +117,7 @@ static void drop_first(struct ipc *ipc)
     ipc->first = w->next;
     if (!ipc->first)
         ipc->last = &ipc->first;
-    ipc->backlog -= w->len;
+    ipc->backlog -= sizeof *w + w->len;
     fd_close(&w->fd);
     free(w);
 }
@@ -133,15 +135,6 @@ static int send_waiting(struct ipc *ipc)
         drop_first(ipc);
     }
     return 0;
-}
-
-void ipc_flush(struct ipc *ipc, int timeout_ms)
-{
-    while (ipc->fd >= 0 && send_waiting(ipc) == -EAGAIN) {
-        struct pollfd p = {.fd = ipc->fd, .events = POLLOUT};
-        if (poll(&p, 1, timeout_ms) <= 0)
-            return;
-    }
 }
 
 /* Tells the owner once that the peer has gone. */
@@ -192,6 +185,9 @@ static bool receive(struct ipc *ipc)
     ssize_t n = recvmsg(ipc->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
+    /* Said once, when the peer died with something of ours unread. What it said lies behind it. */
+    if (n < 0 && errno == ECONNRESET)
+        return true;
     struct ipc_message m = {.fd = n > 0 ? received_fd(&msg) : -1};
     if (n < (ssize_t)sizeof header || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
         fd_close(&m.fd);
@@ -219,18 +215,25 @@ static void release(struct ipc *ipc)
     free(ipc);
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+static void receive_some(struct ipc *ipc, unsigned n)
 {
-    struct ipc *ipc = arg;
-    (void)fd;
-    (void)what;
     ipc->busy++;
-    /* Bounded, so that one busy peer does not keep the loop from the others. */
-    for (int i = 0; i < 64 && !ipc->dead && ipc->fd >= 0; i++)
-        if (!receive(ipc))
-            break;
+    while (n-- && !ipc->dead && ipc->fd >= 0 && receive(ipc))
+        ;
     if (--ipc->busy == 0 && ipc->dead)
         release(ipc);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    receive_some(arg, 64); /* bounded: one busy peer must not keep the loop from the others */
+}
+
+void ipc_drain(struct ipc *ipc)
+{
+    receive_some(ipc, UINT_MAX);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
@@ -241,7 +244,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     int error = send_waiting(ipc);
     if (error == -EAGAIN) {
         event_add(ipc->writable, NULL);
-    } else if (error) {
+    } else if (error && error != -EPIPE && error != -ECONNRESET) {
+        /* Where the peer has gone, what it said before is still to be read, and then its end. */
         ipc->busy++;
         hang_up(ipc);
         if (--ipc->busy == 0 && ipc->dead)

@@ -63,14 +63,14 @@ void ipc_free(struct ipc *ipc);
 
 /* Sends one message; what the socket does not take at once waits in order. fd, where not -1, is
  * duplicated into the peer. Returns 0, -EPIPE when the peer has gone, -EMSGSIZE, or -ENOBUFS when
- * more than IPC_BACKLOG_MAX bytes wait. */
+ * more than IPC_BACKLOG_MAX bytes of memory wait. */
 #define IPC_BACKLOG_MAX (64u << 20)
 int ipc_send(struct ipc *ipc, enum ipc_type type, uint32_t id, const void *data, size_t len, int fd)
     NONNULL(1);
 
-/* Tries to hand what waits to the socket now, blocking for at most timeout_ms. For an orderly end.
- */
-void ipc_flush(struct ipc *ipc, int timeout_ms) NONNULL(1);
+/* Hands over what lies in the socket now, to its end. For a peer that is known to be dead; the
+ * channel may be freed within. */
+void ipc_drain(struct ipc *ipc) NONNULL(1);
 
 /* A pair of connected sockets, close-on-exec. Returns 0 or a negative errno. */
 int ipc_pair(int fds[2]) NODISCARD;

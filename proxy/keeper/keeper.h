@@ -19,6 +19,8 @@
 #include "keeper/ipc.h"
 #include "keeper/options.h"
 #include "keeper/pins.h"
+#include "keeper/refusals.h"
+#include "keeper/users.h"
 #include "setup/gate.h"
 
 struct event;
@@ -32,6 +34,8 @@ struct role {
     pid_t pid; /* 0: not running */
     struct ipc *ipc;
     bool ready;
+    bool broken;              /* broke the rules: is being killed, and nothing it says counts */
+    int pending_peer;         /* for IPC_PEER once it is ready, or -1 */
     uint64_t window_start_ns; /* restarts are counted within ROLE_WINDOW_NS */
     unsigned restarts;
     struct keeper *keeper;
@@ -41,6 +45,7 @@ struct role {
 struct policy_file {
     char *name; /* owned */
     int fd;     /* sealed memory */
+    int opened; /* the file itself, -1 where it was a pipe: see keeper_check_places */
 };
 
 struct keeper {
@@ -50,16 +55,19 @@ struct keeper {
     int executable_fd;
     struct caller caller;
     struct log *log;
+    int log_place; /* the file, to know it by: see keeper_check_places */
     struct summary *summary;
-    struct folds *folds; /* of denials by the guard; other denials are folded by the proxy */
+    struct folds *folds;     /* of denials by the guard; other denials are folded by the proxy */
+    struct refusals refused; /* by the guard, of this second */
     struct policy_file *policies; /* those of the command line first, then what they include */
     size_t n_policies, n_command_line;
-    char policy_sha256[65];
+    char policy_sha256[65]; /* "" until the roles have loaded all of them */
     struct cgroup cgroup;
     struct gate gate;
     int host_ports[OPTIONS_LIST_MAX]; /* listening in the command's namespace */
     struct process_table *table;
     struct pins *pins;
+    struct users users;
     char *cgroup_path; /* the last one that the table asked for */
     struct hooks *hooks;
     int flows_fd, names_fd;
@@ -71,10 +79,10 @@ struct keeper {
     int signal_fd;
     struct role proxy, packet;
     pid_t command;
-    bool command_ended, drained, started;
-    int command_status; /* exit status, 128+N by signal */
-    int stop_signal;    /* asked to end before the command began */
-    bool failed;        /* the filter cannot go on: see failure */
+    bool command_ended, draining, drained, started; /* draining: IPC_DRAIN was sent */
+    int command_status;                             /* exit status, 128+N by signal */
+    int stop_signal;                                /* asked to end before the command began */
+    bool failed;                                    /* the filter cannot go on: see failure */
     struct error failure;
     uint64_t last_conn; /* the highest connection number seen, so that a new proxy counts on */
     bool log_failing;
@@ -93,6 +101,14 @@ int keeper_read_policies(struct keeper *k, struct error *error) NODISCARD NONNUL
 /* Answers the proxy's wish for an included file. */
 void keeper_include(struct keeper *k, struct role *r, const struct ipc_message *m) NONNULL(1, 2, 3);
 
+/* One digest over all policy files, included ones too, as `sha256sum` would make it: of one file
+ * its own, of several that of their lines. No other file is opened from then on. */
+int keeper_digest_policies(struct keeper *k) NODISCARD NONNULL(1);
+
+/* in_place.c: after the command's end: says so, to the log too, where log or policies are no longer
+ * found where they were. */
+int keeper_check_places(struct keeper *k, struct error *error) NODISCARD NONNULL(1, 2);
+
 /* ancestry.c: adds the command's first process and its ancestors to the table, from /proc. Before
  * the first event of the ring is taken. */
 int keeper_add_ancestry(struct keeper *k, pid_t command) NODISCARD NONNULL(1);
@@ -105,6 +121,15 @@ int keeper_start_roles(struct keeper *k, struct error *error) NODISCARD NONNULL(
 /* A child of that pid ended with that wait status. Returns false when it was no role. */
 bool keeper_role_ended(struct keeper *k, pid_t pid, int status) NONNULL(1);
 void keeper_stop_roles(struct keeper *k) NONNULL(1);
+/* Sends to a role, if it is there. One that leaves too much unread is cut off. */
+void keeper_send(struct role *r, enum ipc_type type, uint32_t id, const void *data, size_t len,
+                 int fd) NONNULL(1);
+/* Kills a role that breaks the rules; a new one takes its place. */
+void keeper_cut_off(struct role *r) NONNULL(1);
+/* The role has said IPC_READY: it gets what had to wait for that. */
+void keeper_role_ready(struct role *r) NONNULL(1);
+/* The command has ended: both roles are told to finish, one that is starting once it is ready. */
+void keeper_drain(struct keeper *k) NONNULL(1);
 
 /* serve.c: the keeper's part while the command runs. */
 int keeper_listen(struct keeper *k, struct error *error) NODISCARD NONNULL(1, 2);

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buffer.h"
 #include "base/fd.h"
 #include "tls/digest.h"
 
@@ -44,19 +45,22 @@ static int copy_sealed(int fd, const char *name)
     return fd_steal(&memory);
 }
 
-/* Opens a regular file (or a pipe, as a shell's <(…) makes) and keeps its bytes under its name. */
-static int keep_file(struct keeper *k, const char *name)
+/* Opens a file and keeps its bytes under its name. One of the command line may be a pipe, as a
+ * shell's <(…) makes; an included one may not: nobody would write into it, and we would wait. */
+static int keep_file(struct keeper *k, const char *name, bool included)
 {
     struct stat st;
     if (k->n_policies == POLICY_FILES_MAX)
         return -E2BIG;
-    CLEANUP_FD int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    CLEANUP_FD int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | (included ? O_NONBLOCK : 0));
     if (fd < 0)
         return -errno;
     if (fstat(fd, &st) < 0)
         return -errno;
     if (S_ISDIR(st.st_mode))
         return -EISDIR;
+    if (included && !S_ISREG(st.st_mode))
+        return -EINVAL;
     CLEANUP_FD int memory = copy_sealed(fd, "policy");
     if (memory < 0)
         return memory;
@@ -67,30 +71,45 @@ static int keep_file(struct keeper *k, const char *name)
     char *copy = strdup(name);
     if (!copy)
         return -ENOMEM;
-    files[k->n_policies++] = (struct policy_file){copy, fd_steal(&memory)};
+    files[k->n_policies++] =
+        (struct policy_file){copy, fd_steal(&memory), S_ISREG(st.st_mode) ? fd_steal(&fd) : -1};
     return 0;
 }
 
-/* One digest over all files of the command line, in order. */
-static int digest_policies(struct keeper *k)
+static void digest_file(struct digest *digest, int fd, char hex[SHA256_HEX + 1])
 {
     char chunk[65536];
+    uint8_t sum[SHA256_LEN];
+    off_t at = 0;
+    ssize_t n;
+    while ((n = pread(fd, chunk, sizeof chunk, at)) > 0) {
+        digest_add(digest, chunk, (size_t)n);
+        at += n;
+    }
+    digest_end(digest, sum);
+    digest_hex(sum, hex);
+}
+
+int keeper_digest_policies(struct keeper *k)
+{
+    CLEANUP_BUFFER struct buffer lines = {0};
+    char hex[SHA256_HEX + 1];
     uint8_t sum[SHA256_LEN];
     struct digest *digest = digest_new();
     if (!digest)
         return -ENOMEM;
     for (size_t i = 0; i < k->n_policies; i++) {
-        off_t at = 0;
-        ssize_t n;
-        while ((n = pread(k->policies[i].fd, chunk, sizeof chunk, at)) > 0) {
-            digest_add(digest, chunk, (size_t)n);
-            at += n;
-        }
+        digest_file(digest, k->policies[i].fd, hex);
+        buffer_printf(&lines, "%s  %s\n", hex, k->policies[i].name);
     }
-    digest_end(digest, sum);
+    if (k->n_policies != 1) {
+        digest_add(digest, lines.data ? lines.data : "", lines.len);
+        digest_end(digest, sum);
+        digest_hex(sum, hex);
+    }
     digest_free(digest);
-    digest_hex(sum, k->policy_sha256);
-    return 0;
+    memcpy(k->policy_sha256, hex, sizeof hex);
+    return buffer_failed(&lines) ? -ENOMEM : 0;
 }
 
 int keeper_read_policies(struct keeper *k, struct error *error)
@@ -105,12 +124,12 @@ int keeper_read_policies(struct keeper *k, struct error *error)
                          "everything pass and record it: egress-filter run --audit -- %s …",
                          k->options.command[0]);
     for (size_t i = 0; i < list->n; i++) {
-        int failed = keep_file(k, list->items[i]);
+        int failed = keep_file(k, list->items[i], false);
         if (failed)
             return error_set(error, failed, "cannot read the policy '%s'", list->items[i]);
     }
     k->n_command_line = k->n_policies;
-    return digest_policies(k) ? error_set(error, -ENOMEM, "cannot digest the policy") : 0;
+    return 0;
 }
 
 /* The file that an include line means: relative to the directory of the one that holds it. */
@@ -137,10 +156,10 @@ void keeper_include(struct keeper *k, struct role *r, const struct ipc_message *
             fd = k->policies[i].fd;
     /* A proxy that was taken over must not read files through us: new ones are opened only while
      * the policy is loaded for the first time, before anything from outside was read. */
-    if (!status && fd < 0 && k->started)
+    if (!status && fd < 0 && k->policy_sha256[0])
         status = -EPERM;
-    if (!status && fd < 0 && (status = keep_file(k, path)) == 0)
+    if (!status && fd < 0 && (status = keep_file(k, path, true)) == 0)
         fd = k->policies[k->n_policies - 1].fd;
     memcpy(reply, &status, sizeof status);
-    ipc_send(r->ipc, IPC_SOURCE, m->id, reply, sizeof status + strlen(path) + 1, fd);
+    keeper_send(r, IPC_SOURCE, m->id, reply, sizeof status + strlen(path) + 1, fd);
 }

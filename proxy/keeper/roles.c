@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,18 +18,50 @@
 
 #define FIRST_FD 3
 
-void role_start_fd(struct role_start *s, const char *name, int fd)
+/* The n-th string, or NULL with the failure remembered. */
+static char *keep(struct role_start *s, size_t n, const char *format, va_list args)
 {
-    if (s->n_fds < ROLE_NAMES_MAX && fd >= 0) {
-        s->fds[s->n_fds].name = name;
-        s->fds[s->n_fds++].fd = fd;
-    }
+    char *text = NULL;
+    if (n >= ROLE_NAMES_MAX)
+        s->failed = -E2BIG;
+    else if (vasprintf(&text, format, args) < 0)
+        s->failed = -ENOMEM;
+    return s->failed ? NULL : text;
 }
 
-void role_start_setting(struct role_start *s, const char *setting)
+void role_start_fd(struct role_start *s, int fd, const char *name, ...)
 {
-    if (s->n_settings < ROLE_NAMES_MAX)
-        s->settings[s->n_settings++] = setting;
+    va_list args;
+    if (fd < 0 || s->failed)
+        return;
+    va_start(args, name);
+    char *kept = keep(s, s->n_fds, name, args);
+    va_end(args);
+    if (!kept)
+        return;
+    s->fds[s->n_fds].name = kept;
+    s->fds[s->n_fds++].fd = fd;
+}
+
+void role_start_setting(struct role_start *s, const char *format, ...)
+{
+    va_list args;
+    if (s->failed)
+        return;
+    va_start(args, format);
+    char *kept = keep(s, s->n_settings, format, args);
+    va_end(args);
+    if (kept)
+        s->settings[s->n_settings++] = kept;
+}
+
+void role_start_release(struct role_start *s)
+{
+    for (size_t i = 0; i < s->n_fds; i++)
+        free(s->fds[i].name);
+    for (size_t i = 0; i < s->n_settings; i++)
+        free(s->settings[i]);
+    s->n_fds = s->n_settings = 0;
 }
 
 /* Brings the descriptors to 3, 4, 5, … and closes all others. They are first moved out of the way
@@ -84,6 +117,8 @@ pid_t role_spawn(const struct role_start *s, struct error *error)
     char names[ROLE_NAMES_MAX][48];
     size_t n = 0;
     pid_t keeper = getpid();
+    if (s->failed)
+        return error_set(error, s->failed, "cannot hand everything to the %s", s->role);
     argv[n++] = (char *)"egress-filter";
     argv[n++] = (char *)"role";
     argv[n++] = (char *)s->role;
@@ -92,7 +127,7 @@ pid_t role_spawn(const struct role_start *s, struct error *error)
         argv[n++] = names[i];
     }
     for (size_t i = 0; i < s->n_settings; i++)
-        argv[n++] = (char *)s->settings[i];
+        argv[n++] = s->settings[i];
     pid_t pid = fork();
     if (pid == 0)
         child(s, argv, keeper);

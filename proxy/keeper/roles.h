@@ -10,24 +10,28 @@
 #include "base/attrib.h"
 #include "base/error.h"
 
-#define ROLE_NAMES_MAX 192
+#define ROLE_NAMES_MAX 256
 
-/* What a role is started with. Descriptors are borrowed; settings are KEY=VALUE. */
+/* What a role is started with. Descriptors are borrowed; settings are KEY=VALUE. What cannot be
+ * kept is remembered instead of returned: role_spawn refuses to start a role with less. */
 struct role_start {
     const char *role;  /* "proxy" or "packet" */
     int executable_fd; /* of this program */
     int netns_fd;      /* to run in, or -1 */
     struct {
-        const char *name;
+        char *name; /* owned, as are the settings */
         int fd;
     } fds[ROLE_NAMES_MAX];
     size_t n_fds;
-    const char *settings[ROLE_NAMES_MAX];
+    char *settings[ROLE_NAMES_MAX];
     size_t n_settings;
+    int failed; /* 0 or a negative errno */
 };
 
-void role_start_fd(struct role_start *s, const char *name, int fd) NONNULL(1, 2);
-void role_start_setting(struct role_start *s, const char *setting) NONNULL(1, 2);
+/* fd -1 is none to hand over. */
+void role_start_fd(struct role_start *s, int fd, const char *name, ...) PRINTF(3, 4) NONNULL(1, 3);
+void role_start_setting(struct role_start *s, const char *format, ...) PRINTF(2, 3) NONNULL(1, 2);
+void role_start_release(struct role_start *s) NONNULL(1);
 
 /* Executes the role. Returns its pid, or a negative errno with *error. */
 pid_t role_spawn(const struct role_start *s, struct error *error) NODISCARD NONNULL(1, 2);

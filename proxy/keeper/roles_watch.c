@@ -24,75 +24,100 @@
 #define WINDOW_NS    (10ull * 1000000000)
 #define READY_MS     10000
 
-struct settings {
-    char text[ROLE_NAMES_MAX][96];
-    size_t n;
-};
-
-static const char *setting(struct settings *s, const char *format, ...) PRINTF(2, 3);
-static const char *setting(struct settings *s, const char *format, ...)
-{
-    va_list args;
-    char *room = s->text[s->n < ROLE_NAMES_MAX - 1 ? s->n++ : s->n];
-    va_start(args, format);
-    vsnprintf(room, sizeof s->text[0], format, args);
-    va_end(args);
-    return room;
-}
-
-static uid_t uid_of(const char *user, uid_t fallback)
+/* Whom the role becomes: a user of its own, and that user's group. */
+static void add_user(struct role_start *start, const char *user, uid_t fallback)
 {
     const struct passwd *pw = getpwnam(user);
-    return pw && pw->pw_uid != 0 ? pw->pw_uid : fallback;
+    const bool good = pw && pw->pw_uid != 0 && pw->pw_gid != 0;
+    role_start_setting(start, "uid=%u", good ? pw->pw_uid : fallback);
+    role_start_setting(start, "gid=%u", good ? pw->pw_gid : fallback);
 }
 
-static void add_resolvers(struct role_start *start, struct settings *s, const char *key,
+static void add_resolvers(struct role_start *start, const char *key,
                           const struct resolver_address *list, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         struct in_addr in = {htonl(list[i].ip)};
         char text[INET_ADDRSTRLEN];
         inet_ntop(AF_INET, &in, text, sizeof text);
-        role_start_setting(start, setting(s, "%s=%s:%u", key, text, list[i].port));
+        role_start_setting(start, "%s=%s:%u", key, text, list[i].port);
     }
 }
 
-/* Everything a proxy is handed; names are what roles/proxy.c asks for. */
-static void describe_proxy(struct keeper *k, struct role_start *start, struct settings *s,
-                           char *policy_names[])
+/* sudo empties our own environment, so the user's counts. */
+static const char *find_repo(const struct keeper *k)
 {
-    static char context[4096], repo[512];
+    const char *repo =
+        k->options.repo ? k->options.repo : caller_getenv(&k->caller, "GITHUB_REPOSITORY");
+    return repo ? repo : getenv("GITHUB_REPOSITORY");
+}
+
+/* Everything a proxy is handed; names are what roles/proxy.c asks for. */
+static void describe_proxy(struct keeper *k, struct role_start *start)
+{
     const struct options *o = &k->options;
-    role_start_fd(start, "tcp", k->gate.tcp);
-    role_start_fd(start, "dns-udp", k->gate.dns_udp);
-    role_start_fd(start, "client-dns-udp", k->gate.client_dns_udp);
-    role_start_fd(start, "client-dns-tcp", k->gate.client_dns_tcp);
-    role_start_fd(start, "flows", k->flows_fd);
-    role_start_fd(start, "names", k->names_fd);
+    const char *repo = find_repo(k);
+    role_start_fd(start, k->gate.tcp, "tcp");
+    role_start_fd(start, k->gate.dns_udp, "dns-udp");
+    role_start_fd(start, k->gate.client_dns_udp, "client-dns-udp");
+    role_start_fd(start, k->gate.client_dns_tcp, "client-dns-tcp");
+    role_start_fd(start, k->flows_fd, "flows");
+    role_start_fd(start, k->names_fd, "names");
     for (size_t i = 0; i < k->n_command_line; i++) {
-        role_start_fd(start, setting(s, "policy-%zu", i), k->policies[i].fd);
-        role_start_setting(start, policy_names[i]);
+        role_start_fd(start, k->policies[i].fd, "policy-%zu", i);
+        role_start_setting(start, "policy=%s", k->policies[i].name);
     }
     for (size_t i = 0; i < o->n_host_ports; i++) {
-        role_start_fd(start, setting(s, "host-port-%zu", i), k->host_ports[i]);
-        role_start_setting(start, setting(s, "host-port=%u", o->host_ports[i]));
+        role_start_fd(start, k->host_ports[i], "host-port-%zu", i);
+        role_start_setting(start, "host-port=%u", o->host_ports[i]);
     }
-    add_resolvers(start, s, "resolver", o->resolvers, o->n_resolvers);
-    add_resolvers(start, s, "self", k->self, k->n_self);
-    role_start_setting(start, setting(s, "uid=%u", uid_of("egress-proxy", CONFINE_PROXY_UID)));
-    role_start_setting(start, setting(s, "conn=%llu", (unsigned long long)k->last_conn));
+    add_resolvers(start, "resolver", o->resolvers, o->n_resolvers);
+    add_resolvers(start, "self", k->self, k->n_self);
+    add_user(start, "egress-proxy", CONFINE_PROXY_UID);
+    role_start_setting(start, "conn=%llu", (unsigned long long)k->last_conn);
     if (o->audit)
         role_start_setting(start, "audit=1");
     if (o->lenient)
         role_start_setting(start, "lenient=1");
-    if (o->context) {
-        snprintf(context, sizeof context, "context=%s", o->context);
-        role_start_setting(start, context);
-    }
-    if (o->repo || getenv("GITHUB_REPOSITORY")) {
-        snprintf(repo, sizeof repo, "repo=%s", o->repo ? o->repo : getenv("GITHUB_REPOSITORY"));
-        role_start_setting(start, repo);
-    }
+    if (o->context)
+        role_start_setting(start, "context=%s", o->context);
+    if (repo)
+        role_start_setting(start, "repo=%s", repo);
+}
+
+void keeper_send(struct role *r, enum ipc_type type, uint32_t id, const void *data, size_t len,
+                 int fd)
+{
+    /* One that asks and does not listen would fill our memory; other errors are its death, which is
+     * seen elsewhere. */
+    if (r->ipc && ipc_send(r->ipc, type, id, data, len, fd) == -ENOBUFS)
+        keeper_cut_off(r);
+}
+
+void keeper_cut_off(struct role *r)
+{
+    r->broken = true;
+    if (r->pid)
+        kill(r->pid, SIGKILL);
+}
+
+void keeper_role_ready(struct role *r)
+{
+    r->ready = true;
+    if (r->pending_peer >= 0)
+        keeper_send(r, IPC_PEER, 0, NULL, 0, r->pending_peer);
+    fd_close(&r->pending_peer);
+    if (r->keeper->draining)
+        keeper_send(r, IPC_DRAIN, 0, NULL, 0, -1);
+}
+
+void keeper_drain(struct keeper *k)
+{
+    struct role *roles[] = {&k->packet, &k->proxy};
+    k->draining = true;
+    for (size_t i = 0; i < ARRAY_SIZE(roles); i++)
+        if (roles[i]->ready)
+            keeper_send(roles[i], IPC_DRAIN, 0, NULL, 0, -1);
 }
 
 static void on_message(void *context, struct ipc_message *m)
@@ -123,13 +148,13 @@ static int spawn(struct keeper *k, struct role *r, struct role_start *start, int
     CLEANUP_FD int ours = pair[0], theirs = pair[1];
     start->role = r->name;
     start->executable_fd = k->executable_fd;
-    role_start_fd(start, "control", theirs);
-    role_start_fd(start, "peer", peer);
+    role_start_fd(start, theirs, "control");
+    role_start_fd(start, peer, "peer");
     pid_t pid = role_spawn(start, error);
     if (pid < 0)
         return pid;
     r->pid = pid;
-    r->ready = false;
+    r->ready = r->broken = false;
     r->ipc = ipc_new(k->base, ours, &handlers);
     if (!r->ipc)
         return error_set(error, -ENOMEM, "cannot listen to the %s", r->name);
@@ -140,32 +165,19 @@ static int spawn(struct keeper *k, struct role *r, struct role_start *start, int
 static int spawn_proxy(struct keeper *k, int peer, struct error *error)
 {
     struct role_start start = {.netns_fd = -1};
-    struct settings *s = calloc(1, sizeof *s);
-    char **names = calloc(k->n_command_line + 1, sizeof *names);
-    int failed = s && names ? 0 : -ENOMEM;
-    for (size_t i = 0; !failed && i < k->n_command_line; i++)
-        if (asprintf(&names[i], "policy=%s", k->policies[i].name) < 0)
-            failed = -ENOMEM;
-    if (failed) {
-        error_set(error, failed, "cannot describe the proxy");
-    } else {
-        describe_proxy(k, &start, s, names);
-        failed = spawn(k, &k->proxy, &start, peer, error);
-    }
-    for (size_t i = 0; names && i < k->n_command_line; i++)
-        free(names[i]);
-    free(names);
-    free(s);
+    describe_proxy(k, &start);
+    int failed = spawn(k, &k->proxy, &start, peer, error);
+    role_start_release(&start);
     return failed;
 }
 
 static int spawn_packet(struct keeper *k, int peer, struct error *error)
 {
     struct role_start start = {.netns_fd = k->gate.gate_ns};
-    char uid[32];
-    snprintf(uid, sizeof uid, "uid=%u", uid_of("egress-packet", CONFINE_PACKET_UID));
-    role_start_setting(&start, uid);
-    return spawn(k, &k->packet, &start, peer, error);
+    add_user(&start, "egress-packet", CONFINE_PACKET_UID);
+    int failed = spawn(k, &k->packet, &start, peer, error);
+    role_start_release(&start);
+    return failed;
 }
 
 /* Waits for the role's word. Its own sentence, where it had one, is in k->failure. */
@@ -198,15 +210,14 @@ int keeper_start_roles(struct keeper *k, struct error *error)
     return 0;
 }
 
-static void record_gap(struct keeper *k, const struct role *r, int status)
+static void record_gap(struct keeper *k, const struct role *r, int status, bool broken, bool again)
 {
     char detail[96];
-    if (WIFSIGNALED(status))
-        snprintf(detail, sizeof detail, "%s ended by signal %d; started again", r->name,
-                 WTERMSIG(status));
-    else
-        snprintf(detail, sizeof detail, "%s ended with status %d; started again", r->name,
-                 WEXITSTATUS(status));
+    snprintf(detail, sizeof detail, "%s ended %s %d%s; %s", r->name,
+             WIFSIGNALED(status) ? "by signal" : "with status",
+             WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
+             broken ? " for breaking the rules" : "",
+             again ? "started again" : "not started again");
     struct record record = {.event = RECORD_GAP, .detail = text_of(detail)};
     keeper_record(k, &record, NULL);
 }
@@ -223,9 +234,38 @@ static int start_again(struct keeper *k, struct role *r, struct error *error)
     if (r == &k->proxy)
         pins_clear(k->pins); /* what the old one held, the new one does not know */
     failed = r == &k->proxy ? spawn_proxy(k, mine, error) : spawn_packet(k, mine, error);
-    if (!failed && other->ipc)
-        ipc_send(other->ipc, IPC_PEER, 0, NULL, 0, others);
+    /* One that is still starting reads nothing yet but what it asked for. */
+    fd_close(&other->pending_peer);
+    if (!failed && other->ready)
+        keeper_send(other, IPC_PEER, 0, NULL, 0, others);
+    else if (!failed)
+        other->pending_peer = fd_steal(&others);
     return failed;
+}
+
+/* In the socket may lie what it said before it died: records of what it let pass among them. */
+static void hear_out(struct role *r)
+{
+    r->pid = 0; /* the number may be another's by now */
+    if (r->ipc)
+        ipc_drain(r->ipc);
+    ipc_free(STEAL(r->ipc));
+    fd_close(&r->pending_peer);
+    r->ready = false;
+}
+
+/* Starts it again unless that has been done too often. */
+static int restart(struct keeper *k, struct role *r, struct error *error)
+{
+    uint64_t now = keeper_now_ns();
+    if (now - r->window_start_ns > WINDOW_NS) {
+        r->window_start_ns = now;
+        r->restarts = 0;
+    }
+    if (++r->restarts > RESTARTS_MAX)
+        return error_say(error, -EIO, "the %s ended %u times within seconds; giving up", r->name,
+                         r->restarts);
+    return start_again(k, r, error);
 }
 
 bool keeper_role_ended(struct keeper *k, pid_t pid, int status)
@@ -235,28 +275,19 @@ bool keeper_role_ended(struct keeper *k, pid_t pid, int status)
     if (!r || pid == 0)
         return false;
     bool was_ready = r->ready;
-    uint64_t now = keeper_now_ns();
-    ipc_free(STEAL(r->ipc));
-    r->pid = 0;
-    r->ready = false;
+    hear_out(r);
+    bool broken = r->broken;
     if (k->drained || k->failed)
         return true;
-    if (now - r->window_start_ns > WINDOW_NS) {
-        r->window_start_ns = now;
-        r->restarts = 0;
-    }
     if (!was_ready && !k->started) {
         error_say(&error, -EIO, "the %s ended while it was started", r->name);
         keeper_fail(k, &error);
-    } else if (++r->restarts > RESTARTS_MAX) {
-        error_say(&error, -EIO, "the %s ended %u times within seconds; giving up", r->name,
-                  r->restarts);
-        keeper_fail(k, &error);
-    } else {
-        record_gap(k, r, status);
-        if (start_again(k, r, &error))
-            keeper_fail(k, &error);
+        return true;
     }
+    int failed = restart(k, r, &error);
+    record_gap(k, r, status, broken, !failed);
+    if (failed)
+        keeper_fail(k, &error);
     return true;
 }
 
@@ -267,6 +298,7 @@ static void stop_role(struct role *r)
         kill(r->pid, SIGKILL);
         waitpid(r->pid, NULL, 0);
     }
+    fd_close(&r->pending_peer);
     r->pid = 0;
     r->ready = false;
 }

@@ -2,6 +2,7 @@
  * `egress-filter run`: brings everything up, runs the command, tells what happened. */
 #include "keeper/run.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +20,13 @@ enum { EXIT_FILTER_FAILED = 125, EXIT_DENIED = 77 };
 static int start_command(struct keeper *k, struct error *error)
 {
     const struct options *o = &k->options;
-    const char *protect[OPTIONS_LIST_MAX + 1];
+    const char **protect = calloc(k->n_policies + 1, sizeof *protect);
     size_t n = 0;
-    for (size_t i = 0; i < k->n_command_line && n < OPTIONS_LIST_MAX; i++)
-        protect[n++] = k->policies[i].name;
+    if (!protect)
+        return error_set(error, -ENOMEM, "cannot start the command");
+    for (size_t i = 0; i < k->n_policies; i++)
+        if (k->policies[i].opened >= 0)
+            protect[n++] = k->policies[i].name;
     protect[n++] = log_path(k->log);
     const struct command_options command = {.caller = &k->caller,
                                             .gate = &k->gate,
@@ -36,6 +40,7 @@ static int start_command(struct keeper *k, struct error *error)
                                             .allow_privileges = o->allow_privileges,
                                             .argv = o->command};
     pid_t pid = command_start(&command, error);
+    free(protect);
     if (pid < 0)
         return pid;
     k->command = pid;
@@ -81,9 +86,7 @@ static int run_command(struct keeper *k, struct error *error)
         return failed;
     keeper_loop(k, &k->command_ended, 0);
     if (!k->failed) {
-        struct role *first = k->packet.ready ? &k->packet : &k->proxy;
-        if (first->ipc)
-            ipc_send(first->ipc, IPC_DRAIN, 0, NULL, 0, -1);
+        keeper_drain(k);
         keeper_loop(k, &k->drained, DRAIN_MS);
     }
     k->drained = true;
@@ -119,6 +122,8 @@ int run_main(int argc, char **argv)
         bool up = !failed;
         if (up)
             failed = run_command(k, &error);
+        if (!failed)
+            failed = keeper_check_places(k, &error);
         if (up)
             record_stop(k);
         if (!failed)

@@ -3,7 +3,6 @@
  * process is, writes records, passes signals on, notices who has died. */
 #include "keeper/keeper.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -44,38 +43,17 @@ int keeper_record(struct keeper *k, struct record *r, const struct process *p)
     else if (!failed && k->log_failing)
         say_note("the log '%s' can be written again", log_path(k->log));
     k->log_failing = failed != 0;
-    summary_add(k->summary, r, p);
+    if (!failed || r->outcome != RECORD_ALLOWED) /* what could not be recorded did not pass */
+        summary_add(k->summary, r, p);
     return failed;
 }
 
 /* Drains the ring first: what a process is was told before it could do what is asked about. */
 static struct process *find_process(struct keeper *k, const struct process_key *key)
 {
-    hooks_consume(k->hooks);
+    hooks_catch_up(k->hooks);
     struct process *held = pins_find(k->pins, key);
     return held ? process_ref(held) : process_table_get(k->table, key);
-}
-
-/* The guard in the kernel refused real IPv6: there is nothing left to judge, only to record. */
-static void record_ipv6(struct keeper *k, const struct process_ipv6 *e)
-{
-    char address[INET6_ADDRSTRLEN];
-    struct process *p = process_table_get(k->table, &e->head.process);
-    inet_ntop(AF_INET6, e->dst_ip, address, sizeof address);
-    struct record r = {
-        .event = RECORD_CONNECT,
-        .type = RECORD_IPV6,
-        .policy = RECORD_POLICY_DENY,
-        .outcome = RECORD_DENIED,
-        .reason = text_of("ipv6"),
-        .dst_ip6 = text_of(address),
-        .dst_port = e->dst_port,
-        .proto = text_of(e->proto == IPPROTO_UDP ? "udp" : "tcp"),
-        .process = e->head.process,
-    };
-    if (!folds_take(k->folds, &r))
-        keeper_record(k, &r, p);
-    process_unref(p);
 }
 
 static void write_fold(void *context, const struct record *r)
@@ -90,6 +68,7 @@ static void write_fold(void *context, const struct record *r)
 void keeper_flush_folds(struct keeper *k)
 {
     folds_flush(k->folds, write_fold, k);
+    keeper_flush_refusals(k);
 }
 
 static void on_second(evutil_socket_t fd, short what, void *arg)
@@ -102,10 +81,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 static void on_process_event(void *context, const void *event, size_t len)
 {
     struct keeper *k = context;
-    const struct process_event *e = event;
-    if (len >= sizeof(struct process_ipv6) && e->type == PROCESS_IPV6)
-        record_ipv6(k, event);
-    else
+    if (!keeper_refused(k, event, len))
         process_table_event(k->table, event, len, keeper_now_ns());
 }
 
@@ -231,7 +207,7 @@ static void answer_process(struct keeper *k, struct role *r, const struct ipc_me
         pins_hold(k->pins, p);
     }
     bool good = p && !buffer_failed(&packed);
-    ipc_send(r->ipc, IPC_PROCESS, m->id, good ? packed.data : NULL, good ? packed.len : 0, -1);
+    keeper_send(r, IPC_PROCESS, m->id, good ? packed.data : NULL, good ? packed.len : 0, -1);
     process_unref(p);
 }
 
@@ -259,7 +235,7 @@ static void answer_record(struct keeper *k, struct role *r, const struct ipc_mes
         k->last_conn = MAX(k->last_conn, record.conn);
     }
     if (m->id)
-        ipc_send(r->ipc, IPC_RECORD_DONE, m->id, &status, sizeof status, -1);
+        keeper_send(r, IPC_RECORD_DONE, m->id, &status, sizeof status, -1);
 }
 
 /* A sentence from a role, taken as text and nothing else. */
@@ -270,22 +246,71 @@ static void text_of_message(const struct ipc_message *m, char *out, size_t size)
     out[n] = '\0';
 }
 
-void keeper_message(struct keeper *k, struct role *r, struct ipc_message *m)
+/* Why a role cannot start. Once the command runs its end is a death like others: started again. */
+static void take_failure(struct keeper *k, const struct ipc_message *m)
 {
     struct error error = {0};
     char text[480];
+    text_of_message(m, text, sizeof text);
+    if (k->started) {
+        say_warning("%s", text);
+        return;
+    }
+    error_say(&error, -EINVAL, "%s", text);
+    keeper_fail(k, &error);
+}
+
+enum message_from { FROM_PROXY = 1, FROM_PACKET = 2 };
+enum message_when { WHILE_STARTING, WHEN_READY, WHEN_DRAINING };
+
+/* Who may say what, and when. A role that was taken over shall not speak for another, nor bring the
+ * run to an end by a word that belongs to the start. */
+static const struct {
+    int from;
+    enum message_when when;
+} may_say[] = {
+    [IPC_READY] = {FROM_PROXY | FROM_PACKET, WHILE_STARTING},
+    [IPC_FAILED] = {FROM_PROXY | FROM_PACKET, WHILE_STARTING},
+    [IPC_DIAGNOSTIC] = {FROM_PROXY, WHILE_STARTING},
+    [IPC_INCLUDE] = {FROM_PROXY, WHILE_STARTING},
+    [IPC_PROCESS_GET] = {FROM_PROXY, WHEN_READY},
+    [IPC_PROCESS_PUT] = {FROM_PROXY, WHEN_READY},
+    [IPC_RECORD] = {FROM_PROXY, WHEN_READY},
+    [IPC_DRAINED] = {FROM_PROXY, WHEN_DRAINING},
+};
+
+static bool is_allowed(const struct keeper *k, const struct role *r, const struct ipc_message *m)
+{
+    int from = r == &k->proxy ? FROM_PROXY : FROM_PACKET;
+    if ((size_t)m->type >= ARRAY_SIZE(may_say) || !(may_say[m->type].from & from))
+        return false;
+    enum message_when when = may_say[m->type].when;
+    return when == WHILE_STARTING ? !r->ready : r->ready && (when == WHEN_READY || k->draining);
+}
+
+void keeper_message(struct keeper *k, struct role *r, struct ipc_message *m)
+{
+    if (r->broken)
+        return;
+    if (!is_allowed(k, r, m)) {
+        say_warning("the %s said what it may not say (message %d) and is ended", r->name,
+                    (int)m->type);
+        keeper_cut_off(r);
+        return;
+    }
     switch (m->type) {
     case IPC_READY:
-        r->ready = true;
+        keeper_role_ready(r);
         break;
     case IPC_DIAGNOSTIC:
+        /* A restarted proxy has nothing new to say about the same bytes. */
+        if (k->started)
+            break;
         say_safely(stderr, m->data, m->len);
         fputc('\n', stderr);
         break;
     case IPC_FAILED:
-        text_of_message(m, text, sizeof text);
-        error_say(&error, -EINVAL, "%s", text);
-        keeper_fail(k, &error);
+        take_failure(k, m);
         break;
     case IPC_PROCESS_GET:
         answer_process(k, r, m);

@@ -15,14 +15,23 @@ enum confine_role { CONFINE_PROXY, CONFINE_PACKET };
 #define CONFINE_PROXY_UID  2113929217u
 #define CONFINE_PACKET_UID 2113929218u
 
-/* Gives up everything that the role does not need, for good: its own user and no group, no
- * capability (packet: CAP_NET_ADMIN alone), no_new_privs, not dumpable, no file may grow, and a
- * list of allowed system calls beyond which everything fails with EPERM. Called once, by a process
- * with one thread; what the role needs (descriptors, event base) exists before. Returns 0, or a
- * negative errno with *error: the role must exit then. */
-int confine(enum confine_role role, uid_t uid, struct error *error) NODISCARD NONNULL(3);
+/* Who the role becomes, and the channel whose other end is the keeper's. */
+struct confine_as {
+    uid_t uid;
+    gid_t gid;
+    int control;
+};
+
+/* Gives up everything that the role does not need, for good: its own user and that one's group
+ * alone, no capability (packet: CAP_NET_ADMIN alone), no_new_privs, not dumpable, no file may grow,
+ * and a list of allowed system calls beyond which everything fails with EPERM. The keeper's death
+ * kills it. Called once, by a process with one thread; what the role needs (descriptors, event
+ * base) exists before. Returns 0, or a negative errno with *error: the role must exit then. */
+int confine(enum confine_role role, const struct confine_as *as, struct error *error) NODISCARD
+    NONNULL(2, 3);
 
 /* The same for the command that is watched: refuses what would lead past the filter without being
- * a network connection of its namespace (AF_VSOCK; io_uring, which seccomp cannot see into; typing
- * into the caller's terminal). Everything else is as it was. */
+ * a network connection of its namespace (AF_VSOCK; io_uring, which seccomp cannot see into; keys,
+ * whose makers the kernel starts outside; typing into the caller's terminal), or out of its cgroup
+ * (clone3, which C libraries know how to do without). Everything else is as it was. */
 int confine_command(struct error *error) NODISCARD NONNULL(1);

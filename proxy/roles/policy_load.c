@@ -13,8 +13,7 @@
 #include "base/buffer.h"
 #include "base/fd.h"
 #include "keeper/ipc.h"
-
-#define SOURCES_MAX 64
+#include "keeper/options.h"
 
 struct loading {
     int control_fd;
@@ -122,7 +121,7 @@ static void split_repo(const struct role_args *args, char room[512], struct poli
 int policy_load(const struct role_args *args, int control_fd, struct policy **out,
                 struct error *error)
 {
-    struct policy_source sources[SOURCES_MAX];
+    struct policy_source sources[OPTIONS_LIST_MAX];
     struct loading loading = {.control_fd = control_fd};
     struct policy_options o = {.context = role_setting(args, "context", 0),
                                .lenient = role_setting(args, "lenient", 0) != NULL,
@@ -134,7 +133,7 @@ int policy_load(const struct role_args *args, int control_fd, struct policy **ou
     const char *name;
     size_t n = 0;
     split_repo(args, repo, &o);
-    for (; n < SOURCES_MAX && (name = role_setting(args, "policy", n)); n++) {
+    for (; n < OPTIONS_LIST_MAX && (name = role_setting(args, "policy", n)); n++) {
         snprintf(key, sizeof key, "policy-%zu", n);
         int failed = map_source(role_fd(args, key), name, &sources[n]);
         if (failed)

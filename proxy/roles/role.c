@@ -38,6 +38,14 @@ unsigned long long role_number(const struct role_args *args, const char *key,
     return value ? strtoull(value, NULL, 10) : fallback;
 }
 
+struct confine_as role_identity(const struct role_args *args, uid_t fallback)
+{
+    const uid_t uid = (uid_t)role_number(args, "uid", fallback);
+    return (struct confine_as){.uid = uid,
+                               .gid = (gid_t)role_number(args, "gid", uid),
+                               .control = role_fd(args, "control")};
+}
+
 int role_main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "keeper/roles.h"
+#include "roles/confine.h"
 
 /* `role NAME fd:…=N KEY=VALUE …`; returns the exit status. */
 int role_main(int argc, char **argv);
@@ -16,3 +17,5 @@ int role_fail(int control_fd, const struct error *error);
 /* The number in that setting, or fallback. */
 unsigned long long role_number(const struct role_args *args, const char *key,
                                unsigned long long fallback);
+/* Who to become; fallback is user and group where the keeper named none. */
+struct confine_as role_identity(const struct role_args *args, uid_t fallback);

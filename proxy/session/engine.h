@@ -29,7 +29,7 @@ struct engine {
     struct pipes *pipes;
     bool audit_mode;    /* what would be denied passes, and is recorded so */
     uint64_t last_conn; /* number of the newest connection */
-    LIST_HEAD(, session) sessions;
+    LIST_HEAD(session_list, session) sessions;
     size_t active;               /* connections and queries under way */
     void (*idle)(void *context); /* called when active falls to 0; NULL while nobody waits */
     void *idle_context;

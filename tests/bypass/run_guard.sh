@@ -32,21 +32,21 @@ fi
 
 # A port that curl had, and then a socket of another cgroup, as one has it who slipped out of ours.
 # The server ends first, so the port is free at once.
-fetch="curl -sS -m 10 --local-port 40777 -H Connection:close -o /dev/null -w %{http_code} \
-http://$THIRD_IP/small"
-check_equal P07 "curl comes from port 40777" 200 "$(inside "$fetch")"
+fetch=(curl -sS -m 10 --local-port 40777 -H Connection:close -o /dev/null -w "%{http_code}"
+    "http://$THIRD_IP/small")
+check_equal P07 "curl comes from port 40777" 200 "$(inside "${fetch[*]}")"
 sleeper=$(inside 'sleep 600.823 >/dev/null 2>&1 & true'; pgrep -f '^sleep 600[.]823')
 port_free() { ! nsenter --net="/proc/$sleeper/ns/net" ss -Htan 'sport = 40777' | grep -q .; }
 check - "the port is free again" wait_for 20 port_free
 syns=$(lab_syns "$THIRD_IP")
 from=$(records '.src_port == 40777 and .outcome == "allowed"')
-nsenter --net="/proc/$sleeper/ns/net" -- $fetch >"$LAB/log/stale.log" 2>&1
+nsenter --net="/proc/$sleeper/ns/net" -- "${fetch[@]}" >"$LAB/log/stale.log" 2>&1
 check P07 "the next one from that port, which no hook saw, is recorded" \
     wait_for 5 recorded '.src_port == 40777 and .outcome == "denied"' 1
 check_equal P07 "as nobody's, and not as the one before" "null $from" "$(jq -r 'select(.src_port == 40777 and
     .outcome == "denied") | .exe' "$LOG") $(records '.src_port == 40777 and .outcome == "allowed"')"
 check_equal P07 "and nothing of it arrives" "$syns" "$(lab_syns "$THIRD_IP")"
-check_equal P07 "curl itself may come from there again" 200 "$(inside "$fetch")"
+check_equal P07 "curl itself may come from there again" 200 "$(inside "${fetch[*]}")"
 
 # A loop of refused calls. Whoever else asks meanwhile is answered, and told of, at once.
 if [ ! -d /proc/sys/net/ipv6 ]; then

@@ -31,7 +31,8 @@ static struct fixture {
     struct hooks *hooks;
     struct process_table *table;
     struct process_ipv6 refused[16];
-    size_t n_refused;
+    struct process_socket sockets[16];
+    size_t n_refused, n_sockets;
 } f = {.tcp = -1, .udp = -1, .tcp6 = -1, .udp6 = -1, .flows = -1};
 
 /* ---- set up and take down ---- */
@@ -72,7 +73,11 @@ static int serve(int family, int type, char port[8])
 static void on_event(void *context UNUSED, const void *event, size_t len)
 {
     struct process_ipv6 refused;
+    struct process_event head;
     process_table_event(f.table, event, len, 1);
+    memcpy(&head, event, sizeof head);
+    if (head.type == PROCESS_SOCKET && f.n_sockets < ARRAY_SIZE(f.sockets))
+        memcpy(&f.sockets[f.n_sockets++], event, sizeof f.sockets[0]);
     if (len != sizeof refused)
         return;
     memcpy(&refused, event, len);

@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/attrib.h"
@@ -263,6 +264,20 @@ static int verb_ipv6(char **arg)
     return 0;
 }
 
+/* Refused connects for two seconds, each to another port. */
+static int verb_ipv6_flood(char **arg)
+{
+    struct sockaddr_in6 to = helper_v6(helper_port(arg[0]), "::1");
+    int fd = socket(AF_INET6, SOCK_STREAM, 0);
+    const time_t end = time(NULL) + 2;
+    while (time(NULL) < end) {
+        to.sin6_port++;
+        if (connect(fd, (struct sockaddr *)&to, sizeof to) != -1 || errno != EPERM)
+            return 1;
+    }
+    return 0;
+}
+
 static int verb_raw(char **arg UNUSED)
 {
     static const struct {
@@ -375,6 +390,25 @@ static int verb_other_netns(char **arg UNUSED)
     return write(HELPER_REPORT_FD, &key, sizeof key) != sizeof key;
 }
 
+/* A connection to a port where nobody listens, reported by descriptor. */
+static int verb_refused_connect(char **arg)
+{
+    const struct sockaddr_in to = helper_v4(helper_port(arg[0]));
+    struct sockaddr_in from = helper_v4(0);
+    socklen_t len = sizeof from;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(fd, (struct sockaddr *)&from, sizeof from) ||
+        getsockname(fd, (struct sockaddr *)&from, &len) ||
+        connect(fd, (const struct sockaddr *)&to, sizeof to) != -1 || errno != ECONNREFUSED)
+        return 1;
+    const struct flow_key key = {.src_ip = from.sin_addr.s_addr,
+                                 .dst_ip = to.sin_addr.s_addr,
+                                 .src_port = ntohs(from.sin_port),
+                                 .dst_port = ntohs(to.sin_port),
+                                 .proto = IPPROTO_TCP};
+    return write(HELPER_REPORT_FD, &key, sizeof key) != sizeof key;
+}
+
 static const struct {
     const char *name;
     int (*run)(char **arg);
@@ -396,6 +430,8 @@ static const struct {
     {"tcp-fastopen", verb_tcp_fastopen, 1},
     {"mptcp", verb_mptcp, 1},
     {"ipv6", verb_ipv6, 2},
+    {"ipv6-flood", verb_ipv6_flood, 1},
+    {"refused-connect", verb_refused_connect, 1},
     {"raw", verb_raw, 0},
     {"deleted", verb_deleted, 2},
     {"deep", verb_deep, 2},

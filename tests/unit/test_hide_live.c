@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <mqueue.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,6 +16,8 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cap-ng.h>
 
 #include "base/fd.h"
 #include "setup/hide.h"
@@ -283,6 +286,84 @@ static int body_odd_list(const struct place *p)
     return 0;
 }
 
+/* As ssh does for its master: bound under a passing name, which is the one that is listed. */
+static int body_linked(const struct place *p)
+{
+    const struct hide_options none = {0};
+    (void)p;
+    CHECK(make_run() == 0 && mount("fake", "/mnt", "tmpfs", 0, "mode=755") == 0);
+    CHECK(mkdir("/mnt/keys", 0755) == 0 && put("/mnt/keys/file", "text"));
+    CHECK(listen_at("/mnt/keys/master.passing") >= 0);
+    CHECK(link("/mnt/keys/master.passing", "/mnt/keys/master") == 0);
+    CHECK(unlink("/mnt/keys/master.passing") == 0);
+    CHECK(listen_at("/mnt/keys/renamed.passing") >= 0);
+    CHECK(rename("/mnt/keys/renamed.passing", "/mnt/keys/renamed") == 0);
+    CHECK(try_connect("/mnt/keys/master") == 0 && try_connect("/mnt/keys/renamed") == 0);
+    CHECK(prepare(&none) == 0);
+    CHECK(try_connect("/mnt/keys/master") == ECONNREFUSED);
+    CHECK(try_connect("/mnt/keys/renamed") == ECONNREFUSED);
+    CHECK(holds("/mnt/keys/file", "text"));
+    return 0;
+}
+
+/* Other views of processes, queues and control groups than those at the places that all know. */
+static int body_mounts(const struct place *p)
+{
+    static const char *const places[] = {"/mnt/a proc", "/mnt/queues", "/mnt/groups", "/mnt/over"};
+    const struct hide_options none = {0};
+    (void)p;
+    CHECK(make_run() == 0 && mount("fake", "/mnt", "tmpfs", 0, "mode=755") == 0);
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+        CHECK(mkdir(places[i], 0755) == 0);
+    CHECK(unshare(CLONE_NEWIPC) == 0);
+    CHECK(mount("x", "/mnt/a proc", "proc", 0, NULL) == 0);
+    CHECK(mount("x", "/mnt/queues", "mqueue", 0, NULL) == 0);
+    CHECK(mount("x", "/mnt/groups", "cgroup2", 0, NULL) == 0);
+    CHECK(mount("x", "/mnt/over", "proc", 0, NULL) == 0);
+    CHECK(mount("x", "/mnt/over", "tmpfs", 0, NULL) == 0 && put("/mnt/over/file", "text"));
+    CHECK(put("/mnt/file", "") && mount("/proc/1/status", "/mnt/file", NULL, MS_BIND, NULL) == 0);
+    int queue = mq_open("/hide-test", O_CREAT | O_RDWR, 0666, NULL);
+    CHECK(queue >= 0 && access("/mnt/queues/hide-test", F_OK) == 0);
+    CHECK(unshare(CLONE_NEWIPC) == 0);
+    CHECK(access("/mnt/a proc/1/comm", F_OK) == 0 && holds("/mnt/file", "") == false);
+    CHECK(prepare(&none) == 0);
+    CHECK(access("/mnt/a proc/1", F_OK) < 0 && !put("/mnt/a proc/x", "x") && errno == EROFS);
+    CHECK(holds("/mnt/file", ""));
+    CHECK(access("/mnt/queues/hide-test", F_OK) < 0 && errno == ENOENT);
+    CHECK(mkdir("/mnt/groups/hide-test", 0755) < 0 && errno == EROFS);
+    CHECK(holds("/mnt/over/file", "text"));
+    CHECK(access("/proc/1/comm", F_OK) == 0);
+    return 0;
+}
+
+/* Homes of a file system that gives root nothing, as NFS and FUSE have them: what the command's
+ * user cannot get at either is no reason to fail; what he can is one. */
+static int body_unreadable_home(const struct place *p)
+{
+    enum { OTHER = 4242, CALLER = 1000 };
+    const char *list = "0: 2 0 10000 0001 01 1 /home/other/listed\n";
+    const struct hide_options stranger = {
+        .user = {.uid = CALLER, .gid = CALLER, .home = "/home/own"}, .unix_sockets = list};
+    const struct hide_options owner = {.user = {.uid = OTHER, .gid = OTHER, .home = "/elsewhere"},
+                                       .unix_sockets = list};
+    const struct hide_options guessed = {
+        .user = {.uid = OTHER, .gid = OTHER, .home = "/home/other"}, .unix_sockets = ""};
+    struct error error = {0};
+    (void)p;
+    CHECK(make_run() == 0 && mount("fake", "/home", "tmpfs", 0, "mode=755") == 0);
+    CHECK(mkdir("/home/own", 0755) == 0 && mkdir("/home/other", 0700) == 0);
+    CHECK(chown("/home/other", OTHER, OTHER) == 0);
+    capng_get_caps_process();
+    capng_updatev(CAPNG_DROP, CAPNG_EFFECTIVE, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, -1);
+    CHECK(capng_apply(CAPNG_SELECT_CAPS) == 0);
+    CHECK(open("/home/other/listed", O_PATH) < 0 && errno == EACCES);
+    CHECK(hide_prepare(&owner, &error) == -EACCES);
+    CHECK(strstr(error.text, "'/home/other/listed'") && strstr(error.text, "4242"));
+    CHECK(hide_prepare(&guessed, &error) == -EACCES);
+    CHECK(prepare(&stranger) == 0);
+    return 0;
+}
+
 static void in_child(int (*body)(const struct place *))
 {
     struct place p;
@@ -312,10 +393,14 @@ IN_CHILD(outside)
 IN_CHILD(read_only)
 IN_CHILD(failures)
 IN_CHILD(odd_list)
+IN_CHILD(linked)
+IN_CHILD(mounts)
+IN_CHILD(unreadable_home)
 
 static const struct unit_test tests[] = {
     REPORT("B18", test_run),     REPORT("B18", test_outside), REPORT("-", test_shares),
     REPORT("-", test_read_only), REPORT("-", test_failures),  REPORT("-", test_odd_list),
+    REPORT("B18", test_linked),  REPORT("B18", test_mounts),  REPORT("B18", test_unreadable_home),
 };
 
 int main(void)

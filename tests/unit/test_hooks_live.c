@@ -26,7 +26,7 @@ static void swarm_is_attributed(void **state UNUSED)
         assert_int_equal(s.process->ancestors[1].pid, getpid());
         seen_release(&s);
     }
-    assert_int_equal(hooks_lost(f.hooks), 0);
+    assert_int_equal(hooks_lost(f.hooks).processes, 0);
 }
 
 static void fork_without_exec(void **state UNUSED)
@@ -139,7 +139,63 @@ static void ipv6_is_refused(void **state UNUSED)
 
 static void raw_is_refused(void **state UNUSED)
 {
+    f.n_sockets = 0;
     RUN("raw");
+    assert_true(hooks_consume(f.hooks) > 0);
+    assert_in_range(f.n_sockets, 3, 4); /* ping sockets may be closed before the guard is asked */
+    for (size_t i = 0; i < f.n_sockets; i++) {
+        static const unsigned protos[] = {IPPROTO_RAW, IPPROTO_ICMP, IPPROTO_ICMPV6,
+                                          IPPROTO_ICMPV6};
+        const struct process_socket *r = &f.sockets[i];
+        struct process *p = process_table_get(f.table, &r->head.process);
+        assert_non_null(p);
+        assert_string_equal(p->args[1], "raw");
+        process_unref(p);
+        assert_int_equal(r->family, i < 2 ? AF_INET : AF_INET6);
+        assert_int_equal(r->type, i < 3 ? SOCK_RAW : SOCK_DGRAM);
+        assert_int_equal(r->proto, protos[i]);
+        assert_true(r->owner.cgroup_id == f.cgroup_id);
+    }
+}
+
+/* Refused calls, as fast as they come: what is asked about processes meanwhile is answered, and
+ * nothing of what processes are is lost. */
+static void a_flood_of_refusals_ends(void **state UNUSED)
+{
+    const struct attribution_lost before = hooks_lost(f.hooks);
+    const char *const arg[] = {"ipv6-flood", f.port6, NULL};
+    pid_t child = fork();
+    if (child == 0)
+        _exit(run_reporting(arg, -1) != 0);
+    assert_true(child > 0);
+    for (int i = 0; hooks_lost(f.hooks).ipv6 == before.ipv6; i++)
+        assert_int_equal(usleep(1000), 0);
+    for (int i = 0; i < 100; i++)
+        assert_true(hooks_consume(f.hooks) >= 0); /* the first would not return */
+    swarm_is_attributed(NULL);
+    assert_int_equal(hooks_lost(f.hooks).processes, before.processes);
+    assert_int_equal(helper_wait(child), 0);
+    while (hooks_consume(f.hooks) > 0)
+        ;
+}
+
+/* A connection that nobody will ever accept leaves no owner behind for the next one. */
+static void a_failed_connection_is_forgotten(void **state UNUSED)
+{
+    struct flow_key key;
+    struct flow_owner owner;
+    int report[2];
+    char port[8];
+    int fd = serve(AF_INET, SOCK_STREAM, port);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(pipe2(report, O_CLOEXEC), 0);
+    const char *const arg[] = {"refused-connect", port, NULL};
+    assert_int_equal(run_reporting(arg, report[1]), 0);
+    assert_int_equal(read(report[0], &key, sizeof key), sizeof key);
+    close(report[0]);
+    close(report[1]);
+    assert_int_equal(owner_lookup(f.flows, &key, &owner), -ENOENT);
 }
 
 static void executable_without_a_name(void **state UNUSED)
@@ -274,6 +330,8 @@ static const struct unit_test tests[] = {
     REPORT("P02", reused_source_port),
     REPORT("B01", ipv6_is_refused),
     REPORT("B04", raw_is_refused),
+    REPORT("R06", a_flood_of_refusals_ends),
+    REPORT("P07", a_failed_connection_is_forgotten),
     REPORT("P04", executable_without_a_name),
     REPORT("P04", executable_too_deep),
     REPORT("P04", executable_under_chroot),

@@ -258,6 +258,71 @@ static void a_long_chain_is_not_whole(void **state UNUSED)
     process_table_free(t);
 }
 
+/* N children below as many ancestors as are kept, each with the longest of paths. */
+static void deep_children(struct process_table *t, uint32_t n, char *path)
+{
+    struct process_key parent = {1, 1, 1};
+    memset(path, '/', PROCESS_PATH_MAX - 1);
+    path[PROCESS_PATH_MAX - 1] = '\0';
+    for (uint32_t i = 0; i < PROCESS_ANCESTORS_MAX - 1; i++) {
+        const struct process_key key = {10 + i, 1, i};
+        path[1] = (char)('A' + i);
+        run_exe(t, key, parent, path, 0);
+        parent = key;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        tell_fork(t, (struct process_key){1000 + i, 1, i}, parent);
+}
+
+static void children_share_what_they_inherit(void **state UNUSED)
+{
+    enum { N = 5000 };
+    static char path[PROCESS_PATH_MAX];
+    const size_t before = process_memory();
+    struct process_table *t = table_with_init();
+    deep_children(t, N, path);
+    assert_true(process_memory() - before < (size_t)N * 400);
+    const struct process_key last = {1000 + N - 1, 1, N - 1};
+    struct process *p = process_table_get(t, &last);
+    assert_non_null(p);
+    assert_string_equal(p->exe, path);
+    assert_int_equal(p->n_ancestors, PROCESS_ANCESTORS_MAX);
+    assert_string_equal(p->ancestors[0].exe, path);
+    assert_true(p->known & FACT_PARENTS);
+    process_table_free(t);
+    assert_string_equal(p->ancestors[PROCESS_ANCESTORS_MAX - 1].exe, "/i"); /* outlives all */
+    process_unref(p);
+    assert_int_equal(process_memory(), before);
+}
+
+/* Deep paths and long arguments, all different and all alive. */
+static void memory_of_the_living_is_bounded(void **state UNUSED)
+{
+    enum { N = 2000, BARE = 1024 };
+    static char args[PROCESS_ARGS_MAX];
+    const struct process_table_options o = {.max_memory = process_memory() + (1 << 20)};
+    struct process_table *t = process_table_new(&o);
+    struct process_table_stats stats;
+    const size_t before = process_memory();
+    memset(args, 'x', sizeof args - 1);
+    for (uint32_t i = 0; i < N; i++) {
+        const struct said s = {{10 + i, 1, i}, {9 + i, 1, i - 1}, "/e", "/w",
+                               args,           sizeof args,       1,    0};
+        tell_exec(t, &s, 1);
+    }
+    process_table_stats(t, &stats);
+    assert_int_equal(stats.live, N);
+    assert_true(stats.bare > 0);
+    assert_true(process_memory() - before < (1 << 20) + (size_t)N * BARE);
+    struct process *p = process_table_get(t, &(struct process_key){10 + N - 1, 1, N - 1});
+    assert_non_null(p);
+    assert_string_equal(p->exe, "/e");
+    assert_int_equal(p->known & (FACT_EXE | FACT_ARGS | FACT_PARENTS), FACT_EXE);
+    process_unref(p);
+    process_table_free(t);
+    assert_int_equal(process_memory(), before);
+}
+
 #define ARGS(s) s, sizeof(s) - 1
 
 static void arguments_are_whole(void **state UNUSED)
@@ -349,6 +414,8 @@ static const struct unit_test tests[] = {
     REPORT("-", forgotten_after_the_grace),
     REPORT("P06", memory_is_bounded_oldest_first),
     REPORT("-", a_long_chain_is_not_whole),
+    REPORT("R07", children_share_what_they_inherit),
+    REPORT("R07", memory_of_the_living_is_bounded),
     REPORT("P05", arguments_are_whole),
     REPORT("R09", malformed_events_are_counted),
     REPORT("-", names_are_resolved),
