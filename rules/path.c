@@ -102,19 +102,20 @@ static bool hides_dots(const char *segment, size_t len)
     return split && is_dots(segment + start, len - start);
 }
 
-/* Settles the segment that begins at start, its slash included. */
-static int settle(struct writer *w, size_t start, bool last, bool *doubled)
+/* Settles the segment that begins at start, its slash included. doubled: where the last doubled
+ * slash was made one. */
+static int settle(struct writer *w, size_t start, bool last, size_t *doubled)
 {
     const char *segment = w->out + start + 1;
     size_t len = w->len - start - 1;
     if (len == 0) {
-        *doubled = *doubled || !last;
+        *doubled = last ? *doubled : start;
         w->len = start;
     } else if (len == 1 && segment[0] == '.') {
         w->len = start;
     } else if (is_dots(segment, len)) {
-        /* Behind a doubled slash servers differ in which segment `..` takes away. */
-        if (start == 0 || *doubled)
+        /* Right behind a doubled slash servers differ in which segment `..` takes away. */
+        if (start == 0 || start == *doubled)
             return -EINVAL;
         w->len = (size_t)((char *)memrchr(w->out, '/', start) - w->out);
     } else if (hides_dots(segment, len)) {
@@ -126,7 +127,7 @@ static int settle(struct writer *w, size_t start, bool last, bool *doubled)
 int rule_path_normalize(const char *path, size_t len, char *out, size_t size, size_t *out_len)
 {
     struct writer w = {out, 0, size, false};
-    bool doubled = false;
+    size_t doubled = SIZE_MAX;
     const char *query = len > 0 ? memchr(path, '?', len) : NULL;
     if (query)
         len = (size_t)(query - path);

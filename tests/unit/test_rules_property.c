@@ -155,6 +155,55 @@ static void test_form_does_not_matter(void **state)
     }
 }
 
+/* Bad lines, and the sections that bad headers close, are as if they were not there. */
+static void make_lenient(char *text, char *without, size_t size)
+{
+    static const char *const bad[] = {
+        "github.*",    "x.org:0",   "nosuch=1 x.org",     "x.org exe=",
+        "fe80::1",     "/a",        "https://x.org",      "x.org/udp",
+        "x.org *.org", "GET x.org", "1.2.3.4 passthrough"};
+    static const char *const good_headers[] = {"[]", "[exe=/bin/a]", "[:22|443]", "[POST]"};
+    static const char *const bad_headers[] = {"[foo=1]", "[exe=/bin/a", "[:443 :80]", "[expected]"};
+    size_t len = 0, len_without = 0;
+    bool closed = false;
+    for (size_t i = pick(8) + 1; i > 0; i--) {
+        size_t kind = pick(8);
+        const char *line = allows[pick(ARRAY_SIZE(allows))];
+        if (kind == 0)
+            line = bad_headers[pick(ARRAY_SIZE(bad_headers))];
+        else if (kind == 1)
+            line = good_headers[pick(ARRAY_SIZE(good_headers))];
+        else if (kind == 2)
+            line = bad[pick(ARRAY_SIZE(bad))];
+        else if (kind == 3 && !closed)
+            line = vetoes[pick(ARRAY_SIZE(vetoes))];
+        closed = kind == 0 || (kind != 1 && closed);
+        len += (size_t)snprintf(text + len, size - len, "%s\n", line);
+        len_without += (size_t)snprintf(without + len_without, size - len_without, "%s\n",
+                                        closed || kind == 2 ? "" : line);
+    }
+}
+
+static void test_lenient_allows_less(void **state)
+{
+    (void)state;
+    char text[1024], without[1024];
+    const struct policy_options lenient = {.lenient = true};
+    for (int i = 0; i < 6000; i++) {
+        struct asked asked;
+        const char *event = events[pick(ARRAY_SIZE(events))];
+        make_lenient(text, without, sizeof(text));
+        struct policy *p = parse_text(text, &lenient);
+        if (!p)
+            fail_msg("'%s' is refused", text);
+        asked_init(&asked, event);
+        struct verdict a = policy_match(p, &asked.event), b = judge(without, event);
+        if (a.action != b.action || a.line != b.line)
+            fail_msg("'%s' at '%s'", text, event);
+        policy_unref(p);
+    }
+}
+
 /* Judging must not depend on how many rules about other things stand around. */
 static void test_rules_about_others(void **state)
 {
@@ -210,9 +259,8 @@ static void test_truncations(void **state)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        REPORT("-", test_added_rules),
-        REPORT("-", test_form_does_not_matter),
-        REPORT("-", test_rules_about_others),
+        REPORT("-", test_added_rules),          REPORT("-", test_lenient_allows_less),
+        REPORT("-", test_form_does_not_matter), REPORT("-", test_rules_about_others),
         REPORT("-", test_truncations),
     };
     return unit_run(tests, ARRAY_SIZE(tests));
