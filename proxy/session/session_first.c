@@ -202,7 +202,9 @@ void session_first_timeout(struct session *s)
         session_wait(s, 0, true); /* while the server speaks, a silent client may stay silent */
     } else if (judge_passes(s->engine, &s->verdict)) {
         session_resolve(s);
-    } else if (s->waited_for_name) {
+    } else if (s->waited_for_name ||
+               !policy_may_allow_port(s->engine->policy, s->subject.flow.dst_port)) {
+        /* It had its time, or no name that it could say would help. */
         session_deny(s, NULL);
     } else {
         s->waited_for_name = true;

@@ -136,12 +136,12 @@ export WANT=40
 before=$(lab_queries b.wild.example)
 behind -- say_stream "$query$other"
 check_equal D03 "two messages in one segment are both judged" "1 1" \
-    "$(records '.name == "b.wild.example" and .outcome == "allowed"') $(records \
+    "$(records '.event == "query" and .name == "b.wild.example" and .outcome == "allowed"') $(records \
         '.name == "denied.example" and .outcome == "denied"')"
 mapfile -t bytes < <(fold -w 2 <<<"$query")
 behind -- say_stream "${bytes[@]}"
 check_equal D03 "one message in many segments is judged" 1 \
-    "$(records '.name == "b.wild.example" and .outcome == "allowed"')"
+    "$(records '.event == "query" and .name == "b.wild.example" and .outcome == "allowed"')"
 check_equal D03 "what was allowed of them left, and no more" "2 0" \
     "$(($(lab_queries b.wild.example) - before)) $(lab_queries denied.example)"
 
