@@ -6,6 +6,8 @@
 
 #include "base/attrib.h"
 #include "keeper/run.h"
+#include "review/check.h"
+#include "review/match.h"
 #include "review/verify.h"
 #include "roles/role.h"
 
@@ -25,6 +27,9 @@ static const struct command {
     const char *help; /* NULL: not for people */
 } commands[] = {
     {"run", run_main, "run a command that reaches only what a policy allows"},
+    {"check", check_main, "say what is wrong in policy files"},
+    {"validate", check_main, NULL}, /* another name for it */
+    {"match", match_main, "say what a policy would say to events, or to a log"},
     {"verify", verify_main, "check that a log is whole and unchanged"},
     {"version", version_main, "print the version"},
     {"help", help_main, "print this page"},

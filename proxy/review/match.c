@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT
+ * The command line of `match`: reads events in bounded pieces, prints a verdict for each. */
+#include "review/match.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "audit/json.h"
+#include "audit/record_line.h"
+#include "base/fd.h"
+#include "base/say.h"
+#include "review/event_json.h"
+#include "review/policy_files.h"
+
+#define POLICIES_MAX   64
+#define FAULTS_MAX     100 /* a file that is no log is not read to its end */
+#define DEFAULT_POLICY "egress.rules"
+
+static const char usage[] = "usage: egress-filter match [--policy FILE]… [OPTION…] [EVENTS…]\n";
+static const char help[] =
+    "\n"
+    "Says what a policy would say: reads events, one JSON object a line, and prints one\n"
+    "verdict a line, in order. An audit log is such a file, and so is what is written by\n"
+    "hand; without EVENTS, or with -, standard input is read. Logged DNS answers, and lines\n"
+    "such as {\"type\":\"dns_answer\",\"name\":\"a.org\",\"ips\":[\"192.0.2.1\"],\"ttl\":300}, "
+    "teach\n"
+    "names and print nothing; nor do the closing of connections and the life of the filter.\n"
+    "\n"
+    "  --policy FILE      rules to judge by; may be repeated (default: ./egress.rules)\n"
+    "  --context HEADER   start context, such as '[cgroup=@host]'\n"
+    "  --repo OWNER/REPO  values of {owner} and {repo} (default: GITHUB_REPOSITORY)\n"
+    "  --lenient          skip allow lines that have errors\n"
+    "  --exit-code        exit with 1 when something is denied that no `expected` covers\n"
+    "  --json             accepted; JSON is the only output\n"
+    "  --help             this text\n"
+    "\n"
+    "Exit status: 0 done, 1 see --exit-code, 2 the policy or an event cannot be read.\n"
+    "\n"
+    "Example:\n"
+    "  echo '{\"url\":\"https://a.org/x\",\"exe\":\"/usr/bin/curl\"}' | egress-filter match\n";
+
+struct match {
+    struct policy_options options;
+    const char *policies[POLICIES_MAX];
+    size_t n_policies, errors;
+    bool exit_code;
+    char repo[REPO_ROOM];
+    struct policy *policy;
+    struct event_reader *reader;
+    struct buffer out;
+    bool denied, bad;
+    /* Of the file that is being read: */
+    const char *name;
+    size_t line, faults;
+};
+
+static void say_fault(struct match *m, const char *text)
+{
+    char place[64];
+    m->bad = true;
+    m->faults++;
+    fflush(stdout);
+    snprintf(place, sizeof(place), ":%zu: error: ", m->line);
+    say_safely(stderr, m->name, strlen(m->name));
+    fputs(place, stderr);
+    say_safely(stderr, text, strlen(text));
+    putc('\n', stderr);
+}
+
+static void put_text(struct buffer *out, const char *name, const char *text)
+{
+    if (text) {
+        json_put_text(out, name, text, strlen(text));
+        return;
+    }
+    json_put_key(out, name);
+    buffer_add_string(out, "null");
+}
+
+/* The filter's own word, which says of a look-up whether another resolver would have helped. */
+static const char *reason_of(const struct match *m, const struct event *e, const struct verdict *v)
+{
+    struct event at_self = *e;
+    at_self.resolver_is_self = true;
+    if (e->stage == EVENT_DNS && !e->resolver_is_self && v->reason == REASON_NO_RULE &&
+        policy_match(m->policy, &at_self).action == VERDICT_ALLOW)
+        return "resolver";
+    return verdict_reason_name(v, e->process != NULL);
+}
+
+static void print_verdict(struct match *m, const struct event *e)
+{
+    static const char *const actions[] = {
+        [VERDICT_DENY] = "deny", [VERDICT_ALLOW] = "allow", [VERDICT_INSPECT] = "inspect"};
+    const struct verdict v = policy_match(m->policy, e);
+    struct buffer *out = &m->out;
+    buffer_clear(out);
+    buffer_add_char(out, '{');
+    json_put_word(out, "verdict", actions[v.action]);
+    /* As the log has it. */
+    json_put_word(out, "policy", v.action == VERDICT_ALLOW ? "allow" : "deny");
+    put_text(out, "file", v.file);
+    json_put_key(out, "line");
+    if (v.file)
+        buffer_printf(out, "%zu", v.line);
+    else
+        buffer_add_string(out, "null");
+    put_text(out, "rule", v.rule);
+    put_text(out, "reason", reason_of(m, e, &v));
+    json_put_bool(out, "passthrough", v.passthrough);
+    json_put_bool(out, "insecure", v.insecure);
+    buffer_add_string(out, "}\n");
+    m->denied = m->denied || (v.action == VERDICT_DENY && !v.expected);
+    if (buffer_failed(out))
+        say_fault(m, "out of memory");
+    else
+        fwrite(out->data, 1, out->len, stdout);
+}
+
+static void take_line(struct match *m, const char *line, size_t len)
+{
+    const struct event *e = NULL;
+    struct error error = {0};
+    m->line++;
+    int result = event_reader_line(m->reader, line, len, &e, &error);
+    if (result < 0)
+        say_fault(m, error.text);
+    else if (result > 0)
+        print_verdict(m, e);
+}
+
+/* One file through a buffer that holds the longest line. */
+struct input {
+    int fd;
+    size_t len;
+    bool skipping; /* within a line that is too long */
+    char data[RECORD_LINE_MAX];
+};
+
+static void take_buffer(struct match *m, struct input *in)
+{
+    size_t at = 0;
+    const char *end;
+    while (m->faults < FAULTS_MAX && (end = memchr(in->data + at, '\n', in->len - at))) {
+        if (!in->skipping)
+            take_line(m, in->data + at, (size_t)(end - in->data) - at);
+        in->skipping = false;
+        at = (size_t)(end - in->data) + 1;
+    }
+    memmove(in->data, in->data + at, in->len - at);
+    in->len -= at;
+    if (in->len < sizeof(in->data))
+        return;
+    if (!in->skipping) {
+        m->line++;
+        say_fault(m, "the line is longer than 1 MiB");
+    }
+    in->skipping = true;
+    in->len = 0;
+}
+
+static int read_input(struct match *m, struct input *in)
+{
+    in->len = 0;
+    in->skipping = false;
+    while (m->faults < FAULTS_MAX) {
+        /* Who waits for verdicts has them before we wait for events. */
+        fflush(stdout);
+        ssize_t n = read(in->fd, in->data + in->len, sizeof(in->data) - in->len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            break;
+        in->len += (size_t)n;
+        take_buffer(m, in);
+    }
+    if (in->len && !in->skipping && m->faults < FAULTS_MAX)
+        take_line(m, in->data, in->len);
+    if (m->faults >= FAULTS_MAX)
+        fprintf(stderr, "egress-filter: '%s' has too many lines that are no events\n", m->name);
+    return 0;
+}
+
+static void match_file(struct match *m, struct input *in, const char *path)
+{
+    bool standard = strcmp(path, "-") == 0;
+    m->name = standard ? "<stdin>" : path;
+    m->line = m->faults = 0;
+    in->fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int result = in->fd < 0 ? -errno : read_input(m, in);
+    if (result < 0) {
+        fprintf(stderr, "egress-filter: cannot read the events '%s': %s\n", path,
+                strerror(-result));
+        m->bad = true;
+    }
+    if (!standard)
+        fd_close(&in->fd);
+}
+
+static void match_files(struct match *m, char **paths, int n)
+{
+    static char standard[] = "-";
+    char *only[] = {standard};
+    struct input *in = malloc(sizeof(*in));
+    m->reader = event_reader_new(EVENT_READER_NAMES);
+    if (!in || !m->reader) {
+        fprintf(stderr, "egress-filter: out of memory\n");
+        m->bad = true;
+        n = 0;
+    } else if (n == 0) {
+        paths = only;
+        n = 1;
+    }
+    for (int i = 0; i < n; i++)
+        match_file(m, in, paths[i]);
+    event_reader_free(m->reader);
+    buffer_release(&m->out);
+    free(in);
+}
+
+static void on_diagnostic(void *context, const struct diagnostic *d)
+{
+    struct match *m = context;
+    m->errors += d->kind == DIAGNOSTIC_ERROR;
+    /* Warnings are for `check` to tell, but for lines that are left out here. */
+    if (d->kind == DIAGNOSTIC_ERROR || m->options.lenient)
+        policy_say(d);
+}
+
+static bool load_policy(struct match *m, struct policy_files *files)
+{
+    struct policy_source sources[POLICIES_MAX];
+    struct policy_options *o = &m->options;
+    if (m->n_policies == 0 && access(DEFAULT_POLICY, F_OK) == 0)
+        m->policies[m->n_policies++] = DEFAULT_POLICY;
+    if (m->n_policies == 0) {
+        fprintf(stderr, "egress-filter: match needs a policy: there is no ./" DEFAULT_POLICY
+                        " and no --policy FILE\n");
+        return false;
+    }
+    for (size_t i = 0; i < m->n_policies; i++) {
+        int result = policy_files_read(files, m->policies[i], &sources[i]);
+        if (result < 0) {
+            fprintf(stderr, "egress-filter: cannot read the policy '%s': %s\n", m->policies[i],
+                    strerror(-result));
+            return false;
+        }
+    }
+    o->load = policy_files_load;
+    o->load_context = files;
+    o->diagnose = on_diagnostic;
+    o->diagnose_context = m;
+    m->policy = policy_parse(sources, m->n_policies, o);
+    if (!m->policy)
+        fprintf(stderr, m->errors
+                            ? "egress-filter: nothing is judged by a policy with errors; mend "
+                              "it, or skip bad allow lines with --lenient\n"
+                            : "egress-filter: cannot load the policy: out of memory\n");
+    if (!m->policy || !policy_is_open(m->policy))
+        return m->policy != NULL;
+    fprintf(stderr, "egress-filter: the policy uses {owner} or {repo}, and neither --repo "
+                    "OWNER/REPO nor GITHUB_REPOSITORY says what they are\n");
+    return false;
+}
+
+/* Returns whether to go on; otherwise *code is what to exit with. */
+static bool parse_options(int argc, char **argv, struct match *m, int *code)
+{
+    static const struct option options[] = {
+        {"policy", required_argument, NULL, 'p'}, {"context", required_argument, NULL, 'c'},
+        {"repo", required_argument, NULL, 'r'},   {"lenient", no_argument, NULL, 'l'},
+        {"exit-code", no_argument, NULL, 'e'},    {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+    };
+    const char *repo = NULL;
+    *code = MATCH_BAD;
+    optind = 0; /* starts getopt afresh */
+    for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        m->options.lenient |= o == 'l';
+        m->exit_code |= o == 'e';
+        if (o == 'c')
+            m->options.context = optarg;
+        if (o == 'r')
+            repo = optarg;
+        if (o == 'p' && m->n_policies == POLICIES_MAX) {
+            fprintf(stderr, "egress-filter: match takes %d policies at most\n", POLICIES_MAX);
+            return false;
+        }
+        if (o == 'p')
+            m->policies[m->n_policies++] = optarg;
+        if (o == 'h') {
+            printf("%s%s", usage, help);
+            *code = MATCH_GOOD;
+        } else if (o == '?') {
+            fputs(usage, stderr);
+        }
+        if (o == 'h' || o == '?')
+            return false;
+    }
+    if (policy_set_repo(repo, m->repo, &m->options))
+        return true;
+    fprintf(stderr, "egress-filter: cannot read --repo '%s': it is OWNER/REPO\n", repo);
+    return false;
+}
+
+int match_main(int argc, char **argv)
+{
+    struct match m = {0};
+    struct policy_files files = {0};
+    int code;
+    if (!parse_options(argc, argv, &m, &code))
+        return code;
+    bool loaded = load_policy(&m, &files);
+    policy_files_release(&files);
+    if (loaded)
+        match_files(&m, argv + optind, argc - optind);
+    policy_unref(m.policy);
+    if (!loaded)
+        return MATCH_BAD;
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "egress-filter: cannot write the verdicts: %s\n", strerror(errno));
+        return MATCH_BAD;
+    }
+    return m.bad ? MATCH_BAD : m.exit_code && m.denied ? MATCH_DENIED : MATCH_GOOD;
+}
