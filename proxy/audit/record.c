@@ -58,6 +58,7 @@ const struct record_field record_fields[] = {
     FIELD("dialed_ip", DIALED, dialed_ip),
     FIELD("host", TEXT, host),
     WORDS("name_from", name_from, name_sources),
+    FIELD("first_bytes", TEXT, first_bytes),
     FIELD(NULL, GUARD, has_opened),
     GUARDED("opened", BOOL, opened, has_opened),
     FIELD("method", TEXT, method),

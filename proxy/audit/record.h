@@ -71,6 +71,7 @@ struct record {
     struct text proto;                  /* "tcp", "udp", or a protocol's number as text */
     struct text host;
     enum record_name_from name_from;
+    struct text first_bytes; /* raw TCP: what the client's were, where it spoke and that counted */
     bool has_opened, opened;
     struct text url, method, http_version;
     uint64_t status;

@@ -136,6 +136,12 @@ void record_process_json(const struct process *p, enum log_args args, struct buf
     if (p->ns_pid && p->ns_pid != p->key.pid)
         json_put_number(out, "ns_pid", p->ns_pid);
     write_string(out, "exe", p->exe);
+    if (p->flags & PROCESS_FOREIGN)
+        json_put_bool(out, "foreign", true);
+    if (p->exe && !(p->known & FACT_EXE)) { /* told, but no rule relied on it */
+        json_put_key(out, "unknown");
+        buffer_add_string(out, "[\"exe\"]");
+    }
     write_args(p, args, out);
     write_string(out, "cwd", p->cwd);
     write_string(out, "user", p->user);

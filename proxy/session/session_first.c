@@ -118,7 +118,10 @@ static void judge_hello(struct session *s, const struct client_hello *hello)
 
 static void judge_raw(struct session *s, enum client_bytes bytes)
 {
+    static const char *const words[] = {
+        [CLIENT_KNOWN] = "ssh", [CLIENT_HTTP] = "http", [CLIENT_UNKNOWN] = "unknown"};
     const struct verdict before = s->verdict;
+    s->first_bytes = words[bytes];
     s->verdict = judge_address(s->engine, &s->subject, bytes, s->host);
     s->name_from = s->host[0] ? RECORD_NAME_DNS : RECORD_NAME_NONE;
     if (judge_passes(s->engine, &s->verdict))

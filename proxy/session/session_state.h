@@ -35,6 +35,7 @@ struct session {
     bool spoke;           /* the client's first bytes were judged */
     bool waited_for_name; /* it may not go by address, and got its time to say a name */
     bool is_tls;
+    const char *first_bytes; /* what else they were, in the log's word; NULL: not known */
     bool ech;
     char host[254]; /* what was judged: SNI, or the name learnt for the address; "" for none */
     enum record_name_from name_from;

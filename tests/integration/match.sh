@@ -67,6 +67,14 @@ behind -- sh -c "$get http://www.allowed.example/; dig +short allowed.example
     $get http://www.allowed.example/; $get http://$ALLOWED_IP/"
 replays "an address with names" 2
 
+# What the client said first counts where it is not TLS.
+policy 'allowed.example:80' 'http://third.example/only' 'deny http://allowed.example/evil/*'
+behind -- bash -c "$get http://allowed.example/; $get http://third.example/only
+    exec 3<>/dev/tcp/$ALLOWED_IP/80; printf '\001\002\003' >&3; cat <&3"
+check_equal - "first bytes are told" "http unknown" \
+    "$(jq -r '.first_bytes | values' "$AUDIT" | sort -u | paste -sd ' ')"
+replays "first bytes" 3
+
 # Programs, arguments, ancestors, users, cgroups: known ones and others, in allow rules and vetoes.
 policy "[:80|443 exe=$CURL]" "$ALLOWED_IP" '[]' 'deny third.example exe=/usr/bin/other' \
     "third.example parent=$(realpath /bin/sh)" "denied.example:80|443 user=root" \
