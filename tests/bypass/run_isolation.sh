@@ -11,6 +11,7 @@
 if ! mount -t tmpfs -o mode=0755 run /run || ! mount -t tmpfs -o mode=1777 tmp /tmp; then
     lab_fail "cannot lay private directories on /run and /tmp"
 fi
+cd "$LAB/work" || exit 1 # the tree under test may lie in /tmp
 mkdir -p /run/user/$TESTER_UID /run/systemd /run/dbus /run/containerd /run/quiet \
     "/tmp/tmux-$TESTER_UID" /tmp/ssh-XXab12 /tmp/elsewhere "$LAB/home/.agent"
 echo harmless >/run/quiet/file
