@@ -161,7 +161,7 @@ static const char *load_problem(int error, bool preset)
 {
     switch (-error) {
     case ENOENT:
-        return preset ? "there is no such preset; write one that `egress-filter check` lists"
+        return preset ? "there is no such preset, this release ships none; write the hosts out"
                       : "there is no such file; write its path relative to this file";
     case EPERM:
         return "an inline policy may include presets only; write @PRESET";

@@ -91,6 +91,7 @@ static const char *why_not(const struct summary_row *row)
         {"inspect", "URL rules name it, and TLS and HTTP are not opened in this release"},
         {"zone-transfer", "zone transfers are refused"},
         {"metadata-address", "metadata services are reached by address rules only"},
+        {"loopback", "it lies at this machine's loopback; --host-port N lets in one port of it"},
         {"resolver", "the name is allowed, its resolver is not"},
     };
     static const char *const kinds[] = {
@@ -275,7 +276,7 @@ static void row_json(const struct summary_row *row, struct buffer *out)
     if (row->denied) {
         json_put_word(out, "reason", row->reason);
         const char *why = suggest(row, rule);
-        json_put_word(out, why ? "why" : "rule", why ? why : rule);
+        json_put_word(out, why ? "why" : "suggest", why ? why : rule);
     }
     buffer_add_char(out, '}');
 }

@@ -4,6 +4,7 @@
 #include "keeper/init.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,6 +14,22 @@
 #include <unistd.h>
 
 #include "keeper/command.h"
+
+/* Whether some directory of PATH holds the program: execvp(3) tells of a directory that may not be
+ * searched as of a program that may not be run. */
+static bool is_in_path(const char *name)
+{
+    char path[PATH_MAX];
+    const char *list = getenv("PATH");
+    while (list && *list) {
+        size_t len = strcspn(list, ":");
+        snprintf(path, sizeof path, "%.*s/%s", (int)len, list, name);
+        if (access(path, F_OK) == 0)
+            return true;
+        list += len + (list[len] == ':');
+    }
+    return false;
+}
 
 /* Finds the program as a shell would, in the PATH of the user's environment. */
 static _Noreturn void exec_command(char **argv, char **environment)
@@ -25,7 +42,8 @@ static _Noreturn void exec_command(char **argv, char **environment)
     environ = environment;
     execvp(argv[0], argv);
     int error = errno;
-    bool missing = error == ENOENT || error == ENOTDIR;
+    bool missing = error == ENOENT || error == ENOTDIR ||
+                   (error == EACCES && !strchr(argv[0], '/') && !is_in_path(argv[0]));
     fprintf(stderr, "egress-filter: cannot run '%s': %s\n", argv[0],
             missing && !strchr(argv[0], '/') ? "not found in PATH" : strerror(error));
     _exit(missing ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE);

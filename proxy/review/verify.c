@@ -26,7 +26,7 @@ static const char help[] =
     "one chain, in the order given.\n"
     "\n"
     "  --head SEQ:HASH  the newest record as it was told elsewhere (at the end of the\n"
-    "                   run, by status, in a CI step's output): finds also an end that\n"
+    "                   run, in a CI step's output): finds also an end that\n"
     "                   was cut off and a log that was written anew as a whole\n"
     "  --json           the result as one JSON object\n"
     "  --quiet          the exit status only\n"
@@ -183,7 +183,7 @@ static void print_text(const struct walk *w, const struct report *report, int co
     if (w->seq)
         printf(", newest %" PRIu64 ":%s", w->seq, hex);
     if (code == VERIFY_BROKEN)
-        printf("\nNOT as written: %" PRIu64 " faults\n", w->findings);
+        printf("\nNOT as written: %" PRIu64 " fault%s\n", w->findings, w->findings == 1 ? "" : "s");
     else if (code == VERIFY_NO_STOP)
         printf("\ngood, but %s\n",
                w->running ? "the last run has no stop record: it is still going on, or was killed"

@@ -86,11 +86,25 @@ static void dial(struct session *s, uint32_t ip)
     session_record_connect(s, RECORD_ALLOWED, on_recorded);
 }
 
-/* Whether the connection may go to that address under the judged name. What is the client's own
- * loopback is the host's for us: no name leads there in any mode, only --host-port does. */
+/* What is the client's own loopback is the host's for us. */
+static bool is_loopback(uint32_t ip)
+{
+    return ip >> 24 == 127 || ip >> 24 == 0;
+}
+
+static bool only_loopback(const struct dns_answer *a)
+{
+    for (size_t i = 0; i < a->n_addresses; i++)
+        if (!is_loopback(a->addresses[i].ip))
+            return false;
+    return true;
+}
+
+/* Whether the connection may go to that address under the judged name. No name leads to the host's
+ * loopback in any mode, only --host-port does. */
 static bool may_dial(struct session *s, uint32_t ip)
 {
-    if (ip >> 24 == 127 || ip >> 24 == 0)
+    if (is_loopback(ip))
         return false;
     struct verdict v = judge_tls(s->engine, &s->subject, s->host, ip);
     return v.action == VERDICT_ALLOW || s->engine->audit_mode;
@@ -119,7 +133,7 @@ static void on_resolved(void *context, int status, const void *message, size_t l
             break;
     }
     if (!chosen) {
-        session_deny(s, "private-address");
+        session_deny(s, only_loopback(a) ? "loopback" : "private-address");
         return;
     }
     if (chosen != wanted)

@@ -161,16 +161,16 @@ for case in "private $GATEWAY_IP" "metadata $METADATA_IP"; do
         "${get[@]}" "https://$name.example/%"
 done
 judged B17 "refused: an allowed name at a loopback address" "$DENIED_IP" 0 0 \
-    '.outcome == "denied" and .reason == "private-address"' \
+    '.outcome == "denied" and .reason == "loopback"' \
     "${get[@]}" --resolve "loopback.example:443:$DENIED_IP" https://loopback.example/%
 policy 'loopback.example private'
 judged B17 "refused: the host's loopback, though its rule says private" "$DENIED_IP" 0 0 \
-    '.outcome == "denied" and .reason == "private-address"' \
+    '.outcome == "denied" and .reason == "loopback"' \
     "${get[@]}" --resolve "loopback.example:443:$DENIED_IP" https://loopback.example/%
 policy loopback.example
 behind --audit -- "${get[@]}" --resolve "loopback.example:443:$DENIED_IP" https://loopback.example/
 check_equal B17 "refused: the host's loopback, though --audit lets pass" 1 "$(records \
-    '.event == "connect" and .outcome == "denied" and .reason == "private-address"')"
+    '.event == "connect" and .outcome == "denied" and .reason == "loopback"')"
 check_equal B17 "and nothing came to the host's loopback" "$before" \
     "$(heard)"
 lab_stop loopback

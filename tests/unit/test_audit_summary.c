@@ -193,7 +193,7 @@ static void test_summary_json(void **state)
               "\"head\":\"7:00ff\",\"rows\":["
               "{\"destination\":\"a.example\",\"port\":22,\"proto\":\"tcp\","
               "\"program\":\"/usr/bin/node\",\"allowed\":0,\"denied\":2,\"expected\":0,"
-              "\"failed\":0,\"reason\":\"\",\"rule\":\"a.example:22\"},"
+              "\"failed\":0,\"reason\":\"\",\"suggest\":\"a.example:22\"},"
               "{\"destination\":\"\xef\xbf\xbd\",\"destination_raw\":\"/w==\","
               "\"program\":\"/usr/bin/node\",\"allowed\":0,\"denied\":1,\"expected\":0,"
               "\"failed\":0,\"reason\":\"\",\"why\":\"IPv6 is closed; no rule opens it\"}]}\n");
