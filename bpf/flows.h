@@ -129,20 +129,21 @@ static __always_inline void connection_begins(struct bpf_sock_ops *ctx, struct b
         owner = s->owner;
     else if (owner_of_current(&owner))
         owner.process.pid = 0;
+    if (!netns_wanted(owner.netns_cookie))
+        return;
     owner.connection = connection_next();
     flow_record(key, &owner);
-    bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
+    /* Flags that others have set stay. */
+    bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 }
 
 /* One that ends before it was established is never accepted, so its entry would wait for another.
  * Of one that was established the entry stays: its process may be gone before it is accepted. */
 static __always_inline void connection_moves(struct bpf_sock_ops *ctx, const struct flow_key *key)
 {
-    if (ctx->args[0] != BPF_TCP_SYN_SENT)
-        return;
-    if (ctx->args[1] == BPF_TCP_CLOSE)
+    if (ctx->args[0] == BPF_TCP_SYN_SENT && ctx->args[1] == BPF_TCP_CLOSE &&
+        netns_wanted(bpf_get_netns_cookie(ctx)))
         bpf_map_delete_elem(&flows, key);
-    bpf_sock_ops_cb_flags_set(ctx, 0);
 }
 
 SEC("sockops")

@@ -96,8 +96,6 @@ static void forget_unused(struct who *w, struct cached **at)
 static void remember(struct who *w, struct process *p)
 {
     struct cached **bucket = bucket_of(w, &p->key);
-    if (find(w, &p->key))
-        return; /* asked for twice at once */
     if (w->n >= KEPT)
         forget_unused(w, bucket);
     struct cached *c = malloc(sizeof *c);
@@ -116,8 +114,13 @@ static void on_answer(void *context, const struct ipc_message *m)
         process_unref(p);
         p = NULL;
     }
-    if (p)
+    struct process *known = p ? find(q->who, &p->key) : NULL;
+    if (known) { /* asked for twice at once: all hold the one that the cache counts */
+        process_unref(p);
+        p = process_ref(known);
+    } else if (p) {
         remember(q->who, p);
+    }
     q->done(q->context, p);
     free(q);
 }

@@ -12,10 +12,12 @@ struct kind {
     struct process_key process;
     enum record_event event;
     enum record_type type;
+    enum record_outcome outcome;
     uint32_t dst_ip;
     uint16_t dst_port;
     char proto[8]; /* SCTP and GRE are both of type socket */
     char reason[24];
+    char error[24];
     char host[256]; /* or the name of a query, or an IPv6 address */
     char qtype[16];
 };
@@ -63,10 +65,12 @@ static void kind_of(const struct record *r, struct kind *out)
     out->process = r->process;
     out->event = r->event;
     out->type = r->type;
+    out->outcome = r->outcome;
     out->dst_ip = r->dst_ip;
     out->dst_port = r->dst_port;
     copy_text(out->proto, sizeof out->proto, r->proto);
     copy_text(out->reason, sizeof out->reason, r->reason);
+    copy_text(out->error, sizeof out->error, r->error);
     copy_text(out->host, sizeof out->host,
               r->name.data      ? r->name
               : r->dst_ip6.data ? r->dst_ip6
@@ -85,7 +89,9 @@ static size_t hash(const struct kind *k)
 
 static bool is_denial(const struct record *r)
 {
-    return r->outcome == RECORD_DENIED; /* also of what the policy would allow, as `unsupported` */
+    /* Also of what the policy would allow (`unsupported`), and what broke off before its denial. */
+    return r->outcome == RECORD_DENIED ||
+           (r->outcome == RECORD_FAILED && r->policy == RECORD_POLICY_DENY);
 }
 
 /* Keeps the newest record of the kind, and counts. */

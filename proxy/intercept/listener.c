@@ -56,30 +56,25 @@ static void on_who(void *context, struct process *p)
 
 /* The 4-tuple as the client meant it. In the gate nothing is rewritten (TPROXY), so the accepted
  * socket's own address is the original destination. */
-static int original_flow(int fd, struct flow_key *out)
+static int original_flow(int fd, const struct sockaddr_in *peer, struct flow_key *out)
 {
-    struct sockaddr_in peer, own;
-    socklen_t peer_len = sizeof peer, own_len = sizeof own;
-    if (getpeername(fd, (struct sockaddr *)&peer, &peer_len) < 0 ||
-        getsockname(fd, (struct sockaddr *)&own, &own_len) < 0)
+    struct sockaddr_in own;
+    socklen_t own_len = sizeof own;
+    if (getsockname(fd, (struct sockaddr *)&own, &own_len) < 0)
         return -errno;
-    *out = (struct flow_key){.src_ip = peer.sin_addr.s_addr,
+    *out = (struct flow_key){.src_ip = peer->sin_addr.s_addr,
                              .dst_ip = own.sin_addr.s_addr,
-                             .src_port = ntohs(peer.sin_port),
+                             .src_port = ntohs(peer->sin_port),
                              .dst_port = ntohs(own.sin_port),
                              .proto = IPPROTO_TCP};
     return 0;
 }
 
-static void arrive(struct listener *l, int fd)
+static void arrive(struct listener *l, int fd, const struct sockaddr_in *peer)
 {
     struct flow_key flow;
     struct process *now;
-    if (original_flow(fd, &flow) < 0) {
-        close(fd); /* reset before it was accepted */
-        return;
-    }
-    struct arrival *a = malloc(sizeof *a);
+    struct arrival *a = original_flow(fd, peer, &flow) < 0 ? NULL : malloc(sizeof *a);
     if (!a) {
         close(fd);
         return;
@@ -94,12 +89,17 @@ static void arrive(struct listener *l, int fd)
 static bool accept_one(struct listener *l)
 {
     static const struct timeval pause = {0, PAUSE_US};
-    int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    /* The address comes from here: one that was reset while it waited has no peer any more. */
+    struct sockaddr_in peer;
+    socklen_t peer_len = sizeof peer;
+    int fd = accept4(l->fd, (struct sockaddr *)&peer, &peer_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-        arrive(l, fd);
+        arrive(l, fd, &peer);
         return true;
     }
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        if (!event_pending(l->pause, EV_TIMEOUT, NULL))
+            engine_begin(l->engine); /* what waits in the backlog is under way too */
         event_del(l->readable);
         event_add(l->pause, &pause);
         return false;
@@ -127,6 +127,9 @@ static void on_pause_over(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     event_add(l->readable, NULL);
+    for (int i = 0; i < BATCH && accept_one(l); i++)
+        ;
+    engine_end(l->engine);
 }
 
 struct listener *listener_new(struct engine *e, struct dns_server *dns, int fd,

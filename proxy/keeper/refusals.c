@@ -16,6 +16,7 @@ static const struct {
 } kinds[REFUSED_KINDS] = {
     [REFUSED_IPV6] = {RECORD_IPV6, "ipv6"},
     [REFUSED_SOCKET] = {RECORD_SOCKET, "raw-socket"},
+    [REFUSED_IPV6_SOCKET] = {RECORD_SOCKET, "ipv6"},
 };
 
 static const char *proto_text(enum refusal_kind kind, uint32_t proto, char room[16])
@@ -88,10 +89,9 @@ static void refused_ipv6(struct keeper *k, const struct process_ipv6 *e)
 static void refused_socket(struct keeper *k, const struct process_socket *e)
 {
     char proto[16];
-    const struct refusal_count one = {REFUSED_SOCKET, e->proto, e->head.process, 1};
+    const struct refusal_count one = {e->type == SOCK_RAW ? REFUSED_SOCKET : REFUSED_IPV6_SOCKET,
+                                      e->proto, e->head.process, 1};
     struct record r = record_of(&one, proto);
-    if (e->type != SOCK_RAW)
-        r.reason = text_of("ipv6");
     tell_or_count(k, &r, &one);
 }
 

@@ -79,6 +79,13 @@ static void tell(struct keeper *k)
     fprintf(stderr, "log %s, verify with --head %s\n", log_path(k->log), head);
 }
 
+static void record_cut_short(struct keeper *k)
+{
+    struct record r = {.event = RECORD_GAP,
+                       .detail = text_of("connections or look-ups were still open at the end")};
+    keeper_record(k, &r, NULL);
+}
+
 static int run_command(struct keeper *k, struct error *error)
 {
     int failed = start_command(k, error);
@@ -88,6 +95,8 @@ static int run_command(struct keeper *k, struct error *error)
     if (!k->failed) {
         keeper_drain(k);
         keeper_loop(k, &k->drained, DRAIN_MS);
+        if (!k->drained)
+            record_cut_short(k);
     }
     k->drained = true;
     if (k->failed)

@@ -21,6 +21,7 @@ struct packet_role {
     struct queue *queue;
     struct event *readable;
     uint32_t last_id; /* of the queue */
+    bool draining;
 };
 
 static void on_keeper_closed(void *context)
@@ -62,6 +63,7 @@ static void drain(struct packet_role *p)
     do
         read = queue_read(p->queue);
     while (read > 0 || read == -ENOBUFS);
+    p->draining = true;
     if (p->proxy)
         ipc_send(p->proxy, IPC_DRAIN, 0, NULL, 0, -1);
 }
@@ -77,6 +79,8 @@ static void on_keeper_message(void *context, struct ipc_message *m)
     p->proxy = listen_to_proxy(p, m->fd);
     if (p->proxy)
         m->fd = -1;
+    if (p->proxy && p->draining) /* a proxy that was born late is to be told as well */
+        ipc_send(p->proxy, IPC_DRAIN, 0, NULL, 0, -1);
 }
 
 static void on_packet(void *context, const struct packet *packet)

@@ -61,10 +61,13 @@ static void tell_drained(void *context)
 /* What did not end by itself is ended, and recorded so. */
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
 {
+    static const struct timeval again = {0, 100000};
     struct proxy_role *p = arg;
     (void)fd;
     (void)what;
     sessions_interrupt(&p->engine);
+    if (p->engine.active) /* some were between two states, or came just now */
+        event_add(p->deadline, &again);
 }
 
 /* What the command left in backlogs is taken and judged, then the rest may finish. */

@@ -106,8 +106,16 @@ static void on_refusal_recorded(void *context, int status)
     session_wait(s, PARTING_MS, true);
 }
 
+/* What it waited for does not matter any more: an answer must find nobody. */
+static void stop_waiting(struct session *s)
+{
+    forward_cancel(STEAL(s->resolving));
+    submit_cancel(STEAL(s->ticket));
+}
+
 void session_deny(struct session *s, const char *reason)
 {
+    stop_waiting(s);
     if (reason)
         s->reason = reason;
     if (s->relay)
@@ -127,6 +135,7 @@ static void on_failure_recorded(void *context, int status)
 
 void session_fail(struct session *s, const char *error)
 {
+    stop_waiting(s);
     s->error = error;
     if (s->recorded) {
         reset(s); /* the closing record says so */
@@ -171,7 +180,7 @@ static void relay(struct session *s)
 }
 
 /* An end that waits no longer: what is undecided is recorded as failed, what was under way as
- * interrupted. What only waits for its record ends by itself. */
+ * interrupted. One that waits for its record is asked again. */
 static void interrupt(struct session *s)
 {
     switch (s->state) {

@@ -4,6 +4,8 @@
 #include "audit/submit.h"
 #include "session/session_state.h"
 
+#include <assert.h>
+
 static void describe(const struct session *s, struct record *r)
 {
     judge_record(s->engine, &s->subject, &s->verdict, r);
@@ -26,6 +28,7 @@ void session_record_connect(struct session *s, enum record_outcome outcome,
 {
     struct record r = {.event = RECORD_CONNECT};
     int status;
+    assert(!s->ticket); /* it waits for one record at a time */
     describe(s, &r);
     r.outcome = outcome;
     s->ticket = submit_record(s->engine->submit, &r, done, s, &status);

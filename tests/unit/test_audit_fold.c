@@ -80,6 +80,26 @@ static void test_others_do_not_fold(void **state)
     folds_free(f);
 }
 
+/* What the policy denies is folded too where the client broke off first; apart from real denials.
+ */
+static void test_broken_off_denials_fold(void **state)
+{
+    (void)state;
+    struct folds *f = folds_new();
+    struct record denied = denial(1, 2, 443, NULL), broken = denied;
+    struct written w = {0};
+    broken.outcome = RECORD_FAILED;
+    broken.error = text_of("client-reset");
+    assert_false(folds_take(f, &denied));
+    assert_false(folds_take(f, &broken));
+    for (int i = 0; i < 50; i++)
+        assert_true(folds_take(f, &broken));
+    folds_flush(f, write_one, &w);
+    assert_int_equal(w.records, 1);
+    assert_int_equal(w.count, 50);
+    folds_free(f);
+}
+
 /* More kinds than the table holds: every denial is either the caller's to write or counted. */
 static void test_nothing_is_lost(void **state)
 {
@@ -102,6 +122,7 @@ int main(void)
     static const struct unit_test tests[] = {
         REPORT("R06", test_identical_denials_fold),
         REPORT("-", test_others_do_not_fold),
+        REPORT("R06", test_broken_off_denials_fold),
         REPORT("R06", test_nothing_is_lost),
     };
     return unit_run(tests, ARRAY_SIZE(tests));
