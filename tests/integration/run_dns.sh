@@ -191,3 +191,5 @@ behind_wait learnt
 check_equal R01 "names learnt before kill -9 of the proxy still count" \
     "NOERROR $THIRD_IP OK OK 0" "$(sed -n 1,3p "$OUT" | grep -v ^egress | paste -sd' ') $STATUS"
 check_equal R01 "with no look-up in between" 1 "$(records '.event == "answer"')"
+
+replayed

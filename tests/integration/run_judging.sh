@@ -205,3 +205,5 @@ check_equal - "--audit records what the policy says" 1 "$(records '.event == "co
 check_equal - "--audit lets look-ups pass" "1 1" \
     "$(lab_queries denied.example A) $(records '.event == "query" and .qtype == "A" and
         .policy == "deny" and .outcome == "allowed"')"
+
+replayed

@@ -153,3 +153,5 @@ ln -s "$LAB/work/log" "$LAB/work/link"
 "$EGRESS" run --policy "$POLICY" --user "$TESTER" --log "$LAB/work/link" -- true \
     >"$LAB/log/link.out" 2>&1
 check_equal - "a symbolic link is no log" 125 $?
+
+replayed

@@ -142,3 +142,5 @@ behind -- slowly denied.example "$DENIED_IP"
 check_equal T03 "and denied, where its name is" "denied.example denied 0" \
     "$(record_field '.event == "connect"' '"\(.host) \(.outcome)"') $(($(lab_syns "$DENIED_IP") - \
     syns))"
+
+replayed
