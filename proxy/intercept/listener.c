@@ -85,7 +85,7 @@ static void arrive(struct listener *l, int fd, const struct sockaddr_in *peer)
         on_who(a, now);
 }
 
-/* Returns false when there is nothing more, for now. */
+/* Returns false when the backlog is empty, or descriptors ran out. */
 static bool accept_one(struct listener *l)
 {
     static const struct timeval pause = {0, PAUSE_US};
