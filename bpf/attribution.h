@@ -34,6 +34,8 @@ struct flow_owner {
     __u32 uid;
     __u32 netns, mntns, userns; /* inode numbers */
     __u64 connection;           /* the n-th TCP connection that was recorded; 0: datagrams */
+    __u32 touched;              /* flow_counts.epoch when it was last of use */
+    __u32 ended;                /* not 0: the connection's socket has closed */
 };
 
 enum process_event_type {
@@ -110,19 +112,27 @@ struct attribution_lost {
     __u64 processes, ipv6, sockets;
 };
 
+/* What the map of flows has seen: what was added and neither deleted nor is there was displaced. */
+struct flow_counts {
+    __u64 added, deleted;
+    __u64 connections; /* over TCP, which gives each its number */
+    __u32 epoch;       /* the keeper's clock for flows: it moves on, the programs copy it */
+    __u32 zero;
+};
+
 /* Read-only settings that the loader fills in before load. */
 struct attribution_settings {
-    __u64 cgroup_id;    /* only processes in this cgroup or below it are followed; 0: all */
-    __u32 cgroup_level; /* its depth, the root being 0 */
-    __u32 zero;
-    __u64 netns_cookie; /* only flows of this network namespace are recorded; 0: all */
+    __u64 cgroup_id;     /* only processes in this cgroup or below it are followed; 0: all */
+    __u32 cgroup_level;  /* its depth, the root being 0 */
+    __u32 owned_sockets; /* not 0: cgroup hooks leave the owner of a socket with the socket */
+    __u64 netns_cookie;  /* only flows of this network namespace are recorded; 0: all */
 };
 
 #define ASSERT_LAYOUT _Static_assert
 ASSERT_LAYOUT(sizeof(struct flow_key) == 16, "flow_key");
 ASSERT_LAYOUT(sizeof(struct process_key) == 16, "process_key");
-ASSERT_LAYOUT(sizeof(struct flow_owner) == 56, "flow_owner");
+ASSERT_LAYOUT(sizeof(struct flow_owner) == 64, "flow_owner");
 ASSERT_LAYOUT(sizeof(struct process_fork) == 40, "process_fork");
 ASSERT_LAYOUT(__builtin_offsetof(struct process_exec, data) == 112, "process_exec");
-ASSERT_LAYOUT(sizeof(struct process_ipv6) == 104, "process_ipv6");
-ASSERT_LAYOUT(sizeof(struct process_socket) == 96, "process_socket");
+ASSERT_LAYOUT(sizeof(struct process_ipv6) == 112, "process_ipv6");
+ASSERT_LAYOUT(sizeof(struct process_socket) == 104, "process_socket");

@@ -3,7 +3,8 @@
  * loaded all or none. */
 #include "bpf/common.h"
 
-#include "bpf/flows.h"
+#include "bpf/flows_calls.h"
+#include "bpf/flows_cgroup.h"
 #include "bpf/guard.h"
 #include "bpf/process.h"
 

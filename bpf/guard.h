@@ -3,17 +3,19 @@
  * packets pass by the hooks. */
 #pragma once
 
-#include "bpf/flows.h"
+#include "bpf/flows_cgroup.h"
 
 enum {
     FAMILY_IPV6 = 10,
+    FAMILY_PACKET = 17,
+    FAMILY_XDP = 44,
     TYPE_RAW = 3,
     PROTO_DCCP = 33,
     PROTO_ICMPV6 = 58,
     PROTO_SCTP = 132,
 };
 
-enum { REFUSE = 0, PASS = 1 };
+enum { REFUSE = 0, PASS = 1, NOT_PERMITTED = -1 };
 
 /* ::ffff:a.b.c.d, the IPv4 address in *ip. The parts are copied by the caller: the verifier wants
  * every read of the context at an offset that it knows. */
@@ -79,4 +81,25 @@ int on_sock_create(struct bpf_sock *ctx)
     event.head.process = event.owner.process;
     refusal_send(&event, sizeof(event), &lost.sockets);
     return REFUSE;
+}
+
+/* Sockets of frames are made past sock_create. Where programs of the security module are run, they
+ * are refused here; where not, their frames arrive in the gate like all others and are judged
+ * there, as nobody's. */
+SEC("lsm/socket_create")
+int BPF_PROG(on_socket_create, int family, int type, int protocol, int kern, int refused)
+{
+    if (refused || kern || (family != FAMILY_PACKET && family != FAMILY_XDP) || !followed())
+        return refused;
+    struct process_socket event = {
+        .head.type = PROCESS_SOCKET,
+        .owner.netns_cookie = bpf_get_current_task_btf()->nsproxy->net_ns->net_cookie,
+        .family = family,
+        .type = type,
+        .proto = protocol,
+    };
+    owner_of_current(&event.owner);
+    event.head.process = event.owner.process;
+    refusal_send(&event, sizeof(event), &lost.sockets);
+    return NOT_PERMITTED;
 }

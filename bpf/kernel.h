@@ -10,11 +10,24 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
-#include <bpf/bpf_tracing.h>
 
 #define PF_KTHREAD 0x00200000
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+/* Where a kprobe finds the arguments of the call. */
+#if defined(__TARGET_ARCH_x86)
+struct pt_regs {
+    unsigned long di, si, dx, cx, r8;
+};
+#elif defined(__TARGET_ARCH_arm64)
+struct user_pt_regs {
+    __u64 regs[31];
+};
+struct pt_regs {
+    struct user_pt_regs user_regs;
+};
+#endif
 
 typedef struct {
     int counter;
@@ -44,6 +57,7 @@ struct mnt_namespace {
 
 struct net {
     struct ns_common ns;
+    __u64 net_cookie;
 };
 
 struct nsproxy {
@@ -137,6 +151,40 @@ struct css_set {
     struct cgroup *dfl_cgrp;
 };
 
+typedef struct {
+    struct net *net;
+} possible_net_t;
+
+struct in6_addr {
+    struct {
+        __be32 u6_addr32[4];
+    } in6_u;
+};
+
+struct sock_common {
+    __be32 skc_daddr, skc_rcv_saddr;
+    __be16 skc_dport;
+    __u16 skc_num;
+    unsigned short skc_family;
+    possible_net_t skc_net;
+    struct in6_addr skc_v6_daddr;
+};
+
+struct sock {
+    struct sock_common __sk_common;
+    __u16 sk_protocol;
+};
+
+struct inet_sock {
+    struct sock sk;
+    __be16 inet_sport;
+};
+
+struct sk_buff {
+    unsigned char *head;
+    __u16 transport_header, network_header;
+};
+
 struct signal_struct {
     atomic_t live;
 };
@@ -156,3 +204,7 @@ struct task_struct {
 };
 
 #pragma clang attribute pop
+
+/* The registers above have the kernel's names for them, as a generated vmlinux.h has. */
+#define __VMLINUX_H__
+#include <bpf/bpf_tracing.h>

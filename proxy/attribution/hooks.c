@@ -6,34 +6,26 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
+#include "attribution/hooks_probe.h"
+#include "attribution/hooks_ring.h"
+#include "attribution/hooks_sweep.h"
 #include "bpf/egress.skel.h"
 
-enum {
-    LINKS_MAX = 16,
-    EVENT_HEAD = 8,     /* of each event in a ring, and what its size is rounded up to */
-    COMMIT_TRIES = 100, /* an event is written while those behind it are there already */
-};
-
-struct ring {
-    struct ring_buffer *buffer;
-    unsigned long *consumer, *producer; /* positions, as the kernel shows them; NULL: not mapped */
-    size_t left;                        /* bytes of this call */
-    struct hooks *hooks;
-};
+enum { LINKS_MAX = 20 };
 
 struct hooks {
     struct egress_bpf *skel;
-    struct ring processes, refusals;
+    struct hooks_ring processes, refusals;
     struct bpf_link *links[LINKS_MAX];
     size_t n_links;
     enum attach_way way;
+    bool lsm;
+    char why[512];
+    struct hooks_flows flows;
     void (*event)(void *context, const void *event, size_t len);
     void *context;
 };
@@ -45,118 +37,72 @@ static const char *const way_names[] = {
     [ATTACH_CGROUP] = "cgroup",
 };
 
+/* The ways of ATTACH_AUTO. Those that see the call itself know more than cgroup hooks do. */
+static const enum attach_way by_preference[] = {ATTACH_FENTRY, ATTACH_KPROBE, ATTACH_CGROUP};
+
 const char *attach_way_name(enum attach_way way)
 {
     return (size_t)way < ARRAY_SIZE(way_names) ? way_names[way] : "unknown";
 }
 
-/* libbpf's print function has no context argument, so this cannot be anywhere else. Of what it
- * prints the first warning says what is wrong; the verifier's log and the rest follow from it. */
-static _Thread_local char warning[256];
-
-static int keep_warning(enum libbpf_print_level level, const char *format, va_list args)
-    PRINTF(2, 0);
-static int keep_warning(enum libbpf_print_level level, const char *format, va_list args)
+/* Whether a program is one of those that this way is made of. All others are part of every way. */
+static bool wanted(const struct hooks *h, const struct bpf_program *program)
 {
-    if (level == LIBBPF_WARN && !warning[0]) {
-        vsnprintf(warning, sizeof warning, format, args);
-        warning[strcspn(warning, "\n")] = '\0';
-    }
-    return 0;
-}
-
-static void fail(struct error *error, int code, const char *what)
-{
-    if (warning[0])
-        error_set(error, code, "cannot %s (%s)", what, warning);
-    else
-        error_set(error, code, "cannot %s", what);
-}
-
-static int take_event(void *context, void *data, size_t len)
-{
-    struct ring *r = context;
-    const size_t size = (EVENT_HEAD + len + EVENT_HEAD - 1) / EVENT_HEAD * EVENT_HEAD;
-    r->hooks->event(r->hooks->context, data, len);
-    r->left -= MIN(r->left, size);
-    return r->left ? 0 : -ECANCELED; /* the event itself has been taken */
-}
-
-static void *map_page(int fd, int protection, off_t at)
-{
-    void *page = mmap(NULL, (size_t)getpagesize(), protection, MAP_SHARED, fd, at);
-    return page == MAP_FAILED ? NULL : page;
-}
-
-static int ring_open(struct ring *r, struct hooks *h, int fd)
-{
-    r->hooks = h;
-    r->buffer = ring_buffer__new(fd, take_event, r, NULL);
-    if (!r->buffer)
-        return -errno;
-    r->consumer = map_page(fd, PROT_READ, 0);
-    r->producer = map_page(fd, PROT_READ, getpagesize());
-    return r->consumer && r->producer ? 0 : -errno;
-}
-
-static void ring_close(struct ring *r)
-{
-    if (r->consumer)
-        munmap(r->consumer, (size_t)getpagesize());
-    if (r->producer)
-        munmap(r->producer, (size_t)getpagesize());
-    ring_buffer__free(r->buffer);
-}
-
-/* What is in the ring now, in bytes. */
-static size_t ring_filled(const struct ring *r)
-{
-    return __atomic_load_n(r->producer, __ATOMIC_ACQUIRE) -
-           __atomic_load_n(r->consumer, __ATOMIC_RELAXED);
-}
-
-/* Hands over so many bytes of events. libbpf alone would go on for as long as more come. */
-static int ring_drain(struct ring *r, size_t bytes)
-{
-    const unsigned long from = *r->consumer;
-    r->left = bytes;
-    for (int i = 0; r->left && i < COMMIT_TRIES; i++) {
-        const int n = ring_buffer__consume(r->buffer);
-        if (n < 0 && n != -ECANCELED)
-            return n;
-    }
-    return *r->consumer != from;
+    const struct bpf_program *const by_cgroup[] = {
+        h->skel->progs.on_connect4, h->skel->progs.on_sendmsg4, h->skel->progs.on_sockops,
+        h->skel->progs.on_egress};
+    if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE)
+        return h->way == ATTACH_KPROBE;
+    if (bpf_program__type(program) == BPF_PROG_TYPE_LSM)
+        return h->lsm;
+    if (bpf_program__expected_attach_type(program) == BPF_TRACE_FENTRY)
+        return h->way == ATTACH_FENTRY;
+    for (size_t i = 0; i < ARRAY_SIZE(by_cgroup); i++)
+        if (program == by_cgroup[i])
+            return h->way == ATTACH_CGROUP;
+    return true;
 }
 
 static int load(struct hooks *h, const struct hooks_options *o, struct error *error)
 {
+    struct attribution_settings settings = o->settings;
+    struct bpf_program *program;
     h->skel = egress_bpf__open();
-    if (!h->skel) {
-        const int code = -errno;
-        fail(error, code, "open the programs for the kernel");
-        return code;
-    }
+    if (!h->skel)
+        return hooks_fail(error, -errno, "open the programs for the kernel");
+    settings.owned_sockets = h->way == ATTACH_CGROUP;
     /* Read-only for the programs; ours to write until they are loaded. */
-    memcpy((void *)&h->skel->rodata->settings, &o->settings, sizeof o->settings);
+    memcpy((void *)&h->skel->rodata->settings, &settings, sizeof settings);
+    bpf_object__for_each_program(program, h->skel->obj)
+    {
+        bpf_program__set_autoload(program, wanted(h, program));
+    }
     const int code = egress_bpf__load(h->skel);
-    if (code)
-        fail(error, code, "load the programs into the kernel");
-    return code;
+    return code ? hooks_fail(error, code, "load the programs into the kernel") : 0;
+}
+
+static bool is_tracing(const struct bpf_program *program)
+{
+    return bpf_program__type(program) == BPF_PROG_TYPE_TRACING;
+}
+
+static bool is_of_cgroup(const struct bpf_program *program)
+{
+    const enum bpf_prog_type type = bpf_program__type(program);
+    return !is_tracing(program) && type != BPF_PROG_TYPE_KPROBE && type != BPF_PROG_TYPE_LSM;
 }
 
 static int attach(struct hooks *h, struct bpf_program *program, int cgroup_fd, struct error *error)
 {
-    const bool tracing = bpf_program__type(program) == BPF_PROG_TYPE_TRACING;
-    struct bpf_link *link =
-        tracing ? bpf_program__attach(program) : bpf_program__attach_cgroup(program, cgroup_fd);
+    struct bpf_link *link = is_of_cgroup(program) ? bpf_program__attach_cgroup(program, cgroup_fd)
+                                                  : bpf_program__attach(program);
     if (!link || h->n_links == LINKS_MAX) {
         const int code = link ? -E2BIG : -errno;
         char what[128];
         bpf_link__destroy(link);
         snprintf(what, sizeof what, "attach %s (%s)", bpf_program__name(program),
                  bpf_program__section_name(program));
-        fail(error, code, what);
-        return code;
+        return hooks_fail(error, code, what);
     }
     h->links[h->n_links++] = link;
     return 0;
@@ -169,7 +115,7 @@ static int attach_all(struct hooks *h, int cgroup_fd, struct error *error)
         struct bpf_program *program;
         bpf_object__for_each_program(program, h->skel->obj)
         {
-            if ((bpf_program__type(program) == BPF_PROG_TYPE_TRACING) != tracing)
+            if (is_tracing(program) != tracing || !bpf_program__autoload(program))
                 continue;
             const int code = attach(h, program, cgroup_fd, error);
             if (code)
@@ -184,39 +130,73 @@ static int start(struct hooks *h, const struct hooks_options *o, struct error *e
     int code = load(h, o, error);
     if (code)
         return code;
-    code = ring_open(&h->processes, h, bpf_map__fd(h->skel->maps.ring));
+    code = hooks_ring_open(&h->processes, bpf_map__fd(h->skel->maps.ring));
     if (!code)
-        code = ring_open(&h->refusals, h, bpf_map__fd(h->skel->maps.refusals));
-    if (code) {
-        fail(error, code, "map the rings of events");
-        return code;
-    }
+        code = hooks_ring_open(&h->refusals, bpf_map__fd(h->skel->maps.refusals));
+    if (code)
+        return hooks_fail(error, code, "map the rings of events");
     return attach_all(h, o->cgroup_fd, error);
 }
 
-struct hooks *hooks_attach(const struct hooks_options *o, struct error *error)
+/* By one way: everything, or NULL. */
+static struct hooks *attach_by(enum attach_way way, bool lsm, const struct hooks_options *o,
+                               struct error *error)
 {
-    if (o->way == ATTACH_KPROBE || o->way == ATTACH_FENTRY) {
-        error_set(error, -ENOTSUP, "cannot attach by %s: this build attaches by cgroup hooks only",
-                  attach_way_name(o->way));
+    struct hooks_quiet quiet;
+    if (hooks_probe(way, error))
         return NULL;
-    }
     struct hooks *h = calloc(1, sizeof *h);
     if (!h) {
         error_set(error, -ENOMEM, "cannot load the programs into the kernel");
         return NULL;
     }
-    h->way = ATTACH_CGROUP;
-    h->event = o->event;
-    h->context = o->context;
-    warning[0] = '\0';
-    const libbpf_print_fn_t before = libbpf_set_print(keep_warning);
+    h->way = way;
+    h->lsm = lsm;
+    h->processes.event = h->refusals.event = o->event;
+    h->processes.context = h->refusals.context = o->context;
+    hooks_quiet_begin(&quiet);
     const int code = start(h, o, error);
-    libbpf_set_print(before);
+    hooks_quiet_end(&quiet);
     if (!code)
         return h;
     hooks_free(h);
     return NULL;
+}
+
+/* The first way that works; those before it are named, each with its reason. */
+static struct hooks *attach_first(bool lsm, const struct hooks_options *o, struct error *error)
+{
+    char tried[sizeof((struct hooks *)0)->why] = "";
+    size_t len = 0;
+    int code = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(by_preference); i++) {
+        struct error cause;
+        struct hooks *h = attach_by(by_preference[i], lsm, o, &cause);
+        if (h) {
+            memcpy(h->why, tried, sizeof tried);
+            return h;
+        }
+        code = cause.code;
+        len += (size_t)snprintf(tried + len, sizeof tried - len, "%s%s: %s", len ? "; " : "",
+                                attach_way_name(by_preference[i]), cause.text);
+        len = MIN(len, sizeof tried - 1);
+    }
+    error_say(error, code, "this kernel takes the programs by no way: %s", tried);
+    return NULL;
+}
+
+struct hooks *hooks_attach(const struct hooks_options *o, struct error *error)
+{
+    const bool lsm = hooks_probe_lsm();
+    if (o->way == ATTACH_AUTO)
+        return attach_first(lsm, o, error);
+    struct error cause;
+    struct hooks *h = attach_by(o->way, lsm, o, &cause);
+    if (!h)
+        error_say(error, cause.code,
+                  "cannot attach by %s: %s; --attach=auto takes the first way that works",
+                  attach_way_name(o->way), cause.text);
+    return h;
 }
 
 void hooks_free(struct hooks *h)
@@ -225,8 +205,8 @@ void hooks_free(struct hooks *h)
         return;
     while (h->n_links)
         bpf_link__destroy(h->links[--h->n_links]);
-    ring_close(&h->processes);
-    ring_close(&h->refusals);
+    hooks_ring_close(&h->processes);
+    hooks_ring_close(&h->refusals);
     egress_bpf__destroy(h->skel);
     free(h);
 }
@@ -236,6 +216,11 @@ enum attach_way hooks_way(const struct hooks *h)
     return h->way;
 }
 
+const char *hooks_why(const struct hooks *h)
+{
+    return h->why[0] ? h->why : NULL;
+}
+
 int hooks_ring_fd(const struct hooks *h)
 {
     return ring_buffer__epoll_fd(h->processes.buffer);
@@ -243,17 +228,17 @@ int hooks_ring_fd(const struct hooks *h)
 
 int hooks_catch_up(struct hooks *h)
 {
-    return ring_drain(&h->processes, ring_filled(&h->processes));
+    return hooks_ring_drain(&h->processes, hooks_ring_filled(&h->processes));
 }
 
 int hooks_consume(struct hooks *h)
 {
     /* Measured first: who was refused by now was told of before, in the other ring. */
-    const size_t refused = ring_filled(&h->refusals);
+    const size_t refused = hooks_ring_filled(&h->refusals);
     const int code = hooks_catch_up(h);
     if (code < 0)
         return code;
-    const int more = ring_drain(&h->refusals, refused);
+    const int more = hooks_ring_drain(&h->refusals, refused);
     return more ? more : code;
 }
 
@@ -276,4 +261,15 @@ struct attribution_lost hooks_lost(const struct hooks *h)
         .ipv6 = __atomic_load_n(&lost->ipv6, __ATOMIC_RELAXED),
         .sockets = __atomic_load_n(&lost->sockets, __ATOMIC_RELAXED),
     };
+}
+
+int hooks_sweep(struct hooks *h)
+{
+    struct flow_counts *counts = (struct flow_counts *)&h->skel->bss->flow_counts;
+    return hooks_sweep_map(bpf_map__fd(h->skel->maps.flows), counts, &h->flows);
+}
+
+struct hooks_flows hooks_flows(const struct hooks *h)
+{
+    return h->flows;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * The programs in the kernel: loaded, attached, taken away. The only place that knows libbpf.
- * Nothing is pinned: everything goes with the keeper's descriptors. */
+ * The programs in the kernel: loaded, attached, taken away. Only hooks*.c know libbpf. Nothing is
+ * pinned: everything goes with the keeper's descriptors. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,18 +13,25 @@
 
 struct hooks;
 
-/* The three ways to learn a flow's owner (DESIGN.md, decision 2). */
+/* The three ways to learn a flow's owner (DESIGN.md, decision 2). ATTACH_AUTO takes the first that
+ * the kernel accepts of fentry, kprobe (the same programs, dearer to enter) and cgroup. */
 enum attach_way { ATTACH_AUTO, ATTACH_KPROBE, ATTACH_FENTRY, ATTACH_CGROUP };
 const char *attach_way_name(enum attach_way way);
 
 struct hooks_options {
     enum attach_way way;
     int cgroup_fd; /* directory of the cgroup whose processes are followed and guarded */
-    struct attribution_settings settings;
+    struct attribution_settings settings; /* owned_sockets is set here, by the way */
     /* Called for each event, in order; refusals of the guard after the processes that they name. */
     void (*event)(void *context, const void *event, size_t len);
     void *context;
 };
+
+/* Whether the kernel lets programs be attached by this way. Changes nothing. Returns 0, or a
+ * negative errno with a reason for the user in *error. */
+int hooks_probe(enum attach_way way, struct error *error) NODISCARD NONNULL(2);
+/* Whether it runs programs of the security module, which refuse sockets of frames. */
+bool hooks_probe_lsm(void);
 
 /* Loads and attaches all programs, or none. On failure *error says what was tried.
  * Returns NULL then. */
@@ -33,6 +41,9 @@ struct hooks *hooks_attach(const struct hooks_options *o, struct error *error) N
 void hooks_free(struct hooks *h);
 
 enum attach_way hooks_way(const struct hooks *h) NONNULL(1);
+/* Why not a better way, in one line, or NULL where the way was given or is the first; lives as long
+ * as h. */
+const char *hooks_why(const struct hooks *h) NONNULL(1);
 /* Becomes readable when the ring has been filled well; poll it by time as well (20 ms): hooks do
  * not wake for each event. */
 int hooks_ring_fd(const struct hooks *h) NONNULL(1);
@@ -47,3 +58,15 @@ int hooks_consume(struct hooks *h) NONNULL(1);
 int hooks_flows_fd(const struct hooks *h) NODISCARD NONNULL(1);
 /* Events that found their ring full since the start. */
 struct attribution_lost hooks_lost(const struct hooks *h) NONNULL(1);
+
+/* Entries in the map of flows: connections by number, and datagram flows. */
+struct hooks_flows {
+    uint64_t added;     /* since the start */
+    uint64_t displaced; /* the oldest ones, when the map was full; their flows are nobody's */
+    uint64_t present;   /* at the last hooks_sweep */
+};
+/* To be called every few seconds: deletes the entries of connections whose socket closed two calls
+ * ago or earlier, and of datagram flows that were silent for as long (the next datagram of such a
+ * one makes the entry anew before it leaves). Negative errno where the map cannot be read. */
+int hooks_sweep(struct hooks *h) NONNULL(1);
+struct hooks_flows hooks_flows(const struct hooks *h) NONNULL(1);

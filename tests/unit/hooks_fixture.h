@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What test_hooks_live stands on: a cgroup and a network namespace of its own with the hooks,
+ * What the hooks' tests stand on: a cgroup and a network namespace of its own with the hooks,
  * servers to be reached, and the question of who made what arrived. */
 #pragma once
 
@@ -112,18 +112,6 @@ static int add_self(void)
     return process_table_add_old(f.table, &p, NULL);
 }
 
-/* Where this is large by default it is the namespace's own; a test fills it. */
-static bool small_option_memory(void)
-{
-    static const char *const path = "/proc/sys/net/core/optmem_max";
-    static const char small[] = "20480";
-    char text[32] = "";
-    CLEANUP_FD int fd = open(path, O_RDWR | O_CLOEXEC);
-    if (fd < 0 || pread(fd, text, sizeof text - 1, 0) <= 0)
-        return false;
-    return atoi(text) <= atoi(small) || pwrite(fd, small, sizeof small - 1, 0) > 0;
-}
-
 static const char *set_up(void)
 {
     char mount_point[1024];
@@ -135,7 +123,7 @@ static const char *set_up(void)
         return "no cgroup2 is mounted";
     if (unshare(CLONE_NEWNET) || helper_loopback_up())
         return "no network namespace to be had";
-    if (!small_option_memory())
+    if (!helper_small_options())
         return "cannot bound the memory of socket options";
     snprintf(f.dir, sizeof f.dir, "/tmp/hooks-test-XXXXXX");
     snprintf(f.cgroup_name, sizeof f.cgroup_name, "/hooks-test-%d", getpid());
@@ -180,7 +168,14 @@ static const char *start(void)
 {
     static struct error error;
     const struct process_table_options table = {.cgroup_path = cgroup_path};
+    enum attach_way way = ATTACH_AUTO;
+    const char *wanted = getenv("EGRESS_ATTACH");
+    while (wanted && strcmp(wanted, attach_way_name(way))) {
+        if (way++ == ATTACH_CGROUP)
+            return "EGRESS_ATTACH names no way to attach";
+    }
     const struct hooks_options o = {
+        .way = way,
         .cgroup_fd = open(f.cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
         .settings = {.cgroup_id = f.cgroup_id, .cgroup_level = 1, .netns_cookie = f.cookie},
         .event = on_event,
@@ -308,4 +303,31 @@ static void assert_self(const struct process *p)
     assert_true(p->known & FACT_CGROUP);
     assert_string_equal(p->cgroup, f.cgroup_name);
     assert_int_equal(p->flags, 0);
+}
+
+/* ---- the program ---- */
+
+static void skip_all(const struct unit_test *test, size_t n, const char *reason)
+{
+    for (size_t i = 0; i < n; i++)
+        printf("skip %s %s: %s\n", test[i].id, test[i].test.name, reason);
+}
+
+/* Runs the tests with the hooks in place; EGRESS_ATTACH chooses the way. Returns the exit status.
+ */
+static int fixture_run(const struct unit_test *tests, size_t n)
+{
+    const char *reason = set_up();
+    int bad = 0;
+    if (reason) {
+        skip_all(tests, n, reason);
+    } else if ((reason = start())) {
+        for (size_t i = 0; i < n; i++)
+            printf("not ok %s %s: %s\n", tests[i].id, tests[i].test.name, reason);
+        bad = 1;
+    } else {
+        bad = unit_run(tests, n);
+    }
+    take_down();
+    return bad;
 }

@@ -298,17 +298,34 @@ static void flows_descriptor_only_reads(void **state UNUSED)
     assert_int_equal(owner_lookup(-1, &key, &owner), -EBADF);
 }
 
-static void only_cgroup_hooks_are_offered(void **state UNUSED)
+/* What the kernel refuses when it is asked, it is not said to do; and the other way round. */
+static void ways_are_as_probed(void **state UNUSED)
 {
-    static const enum attach_way ways[] = {ATTACH_KPROBE, ATTACH_FENTRY};
+    static const enum attach_way ways[] = {ATTACH_FENTRY, ATTACH_KPROBE, ATTACH_CGROUP};
+    enum attach_way first = ATTACH_AUTO;
     for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
-        const struct hooks_options o = {.way = ways[i], .cgroup_fd = -1, .event = on_event};
-        struct error error = {0};
-        assert_null(hooks_attach(&o, &error));
-        assert_int_equal(error.code, -ENOTSUP);
-        assert_non_null(strstr(error.text, attach_way_name(ways[i])));
+        struct hooks_options o = {.way = ways[i], .event = on_event};
+        struct error error = {0}, reason = {0};
+        o.cgroup_fd = open(f.cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct hooks *h = hooks_attach(&o, &error);
+        close(o.cgroup_fd);
+        if (hooks_probe(ways[i], &reason)) {
+            assert_null(h);
+            assert_int_equal(error.code, reason.code);
+            assert_non_null(strstr(error.text, attach_way_name(ways[i])));
+            assert_non_null(strstr(error.text, reason.text));
+        } else {
+            assert_non_null(h);
+            assert_int_equal(hooks_way(h), ways[i]);
+            assert_null(hooks_why(h));
+            first = first ? first : ways[i];
+        }
+        hooks_free(h);
     }
-    assert_int_equal(hooks_way(f.hooks), ATTACH_CGROUP);
+    if (!getenv("EGRESS_ATTACH"))
+        assert_int_equal(hooks_way(f.hooks), first);
+    else
+        assert_null(hooks_why(f.hooks));
 }
 
 /* All or none: a descriptor that is no cgroup leaves nothing attached, and the error says so. */
@@ -338,17 +355,10 @@ static const struct unit_test tests[] = {
     REPORT("P01", arguments_too_long),
     REPORT("P03", other_namespaces_are_not_recorded),
     REPORT("R12", flows_descriptor_only_reads),
-    REPORT("-", only_cgroup_hooks_are_offered),
+    REPORT("R03", ways_are_as_probed),
     REPORT("R03", failure_names_the_program),
+    REPORT("P04", executable_bind_mounted_over),
 };
-
-static const struct unit_test tests_userns[] = {REPORT("P04", executable_bind_mounted_over)};
-
-static void skip_all(const struct unit_test *test, size_t n, const char *reason)
-{
-    for (size_t i = 0; i < n; i++)
-        printf("skip %s %s: %s\n", test[i].id, test[i].test.name, reason);
-}
 
 static bool user_namespaces(void)
 {
@@ -360,24 +370,11 @@ static bool user_namespaces(void)
 
 int main(int argc, char **argv)
 {
+    const size_t last = ARRAY_SIZE(tests) - 1; /* the one that asks for a user namespace */
     if (argc > 1)
         return helper_main(argc, argv);
-    const char *reason = set_up();
-    int bad = 0;
-    if (reason) {
-        skip_all(tests, ARRAY_SIZE(tests), reason);
-        skip_all(tests_userns, ARRAY_SIZE(tests_userns), reason);
-    } else if ((reason = start())) {
-        for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
-            printf("not ok %s %s: %s\n", tests[i].id, tests[i].test.name, reason);
-        bad = 1;
-    } else {
-        bad = unit_run(tests, ARRAY_SIZE(tests));
-        if (user_namespaces())
-            bad |= unit_run(tests_userns, ARRAY_SIZE(tests_userns));
-        else
-            skip_all(tests_userns, ARRAY_SIZE(tests_userns), "no user namespace to be had");
-    }
-    take_down();
-    return bad;
+    if (user_namespaces())
+        return fixture_run(tests, last + 1);
+    skip_all(&tests[last], 1, "no user namespace to be had");
+    return fixture_run(tests, last);
 }
