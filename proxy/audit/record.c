@@ -89,6 +89,7 @@ const struct record_field record_fields[] = {
     FIELD("kernel", TEXT, kernel),
     FIELD("mode", TEXT, mode),
     FIELD("attach", TEXT, attach),
+    FIELD("attach_reason", TEXT, attach_reason),
     FIELD("policy_sha256", TEXT, policy_sha256),
     FIELD(NULL, GUARD, has_stop_totals),
     GUARDED("allowed", U64, allowed, has_stop_totals),

@@ -86,7 +86,8 @@ struct record {
     struct process_key process; /* pid 0: not attributed */
     struct text error;
     /* Life-cycle records only: */
-    struct text version, run_id, host_name, boot_id, kernel, mode, attach, policy_sha256;
+    struct text version, run_id, host_name, boot_id, kernel, mode, attach, attach_reason,
+        policy_sha256;
     uint64_t denied, allowed, records; /* totals of a stop record */
     bool has_stop_totals;
     struct text detail; /* what happened, on gap records: "proxy restarted" */

@@ -153,6 +153,7 @@ static int record_start(struct keeper *k, struct error *error)
                        .kernel = text_of(uts.release),
                        .mode = text_of(k->options.audit ? "audit" : "enforce"),
                        .attach = text_of(attach_way_name(hooks_way(k->hooks))),
+                       .attach_reason = text_of(hooks_why(k->hooks)),
                        .policy_sha256 = text_of(k->policy_sha256)};
     int failed = keeper_record(k, &r, NULL);
     return failed ? error_set(error, failed, "cannot write the log '%s'", log_path(k->log)) : 0;
@@ -197,7 +198,8 @@ int keeper_bring_up(struct keeper *k, struct error *error)
 
 static void free_events(struct keeper *k)
 {
-    struct event *events[] = {k->signals, k->ring, k->ring_timer, k->fold_timer, k->deadline};
+    struct event *events[] = {k->signals,    k->ring,        k->ring_timer,
+                              k->fold_timer, k->sweep_timer, k->deadline};
     for (size_t i = 0; i < ARRAY_SIZE(events); i++)
         if (events[i])
             event_free(events[i]);

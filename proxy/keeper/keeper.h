@@ -59,6 +59,7 @@ struct keeper {
     struct summary *summary;
     struct folds *folds;     /* of denials by the guard; other denials are folded by the proxy */
     struct refusals refused; /* by the guard, of this second */
+    uint64_t displaced;      /* flows whose owner is told to be lost */
     struct policy_file *policies; /* those of the command line first, then what they include */
     size_t n_policies, n_command_line;
     char policy_sha256[65]; /* "" until the roles have loaded all of them */
@@ -75,7 +76,7 @@ struct keeper {
     size_t n_self;
     const char *resolv_conf; /* text for the command, NULL to leave it */
     struct event_base *base;
-    struct event *signals, *ring, *ring_timer, *fold_timer, *deadline;
+    struct event *signals, *ring, *ring_timer, *fold_timer, *sweep_timer, *deadline;
     int signal_fd;
     struct role proxy, packet;
     pid_t command;
@@ -136,6 +137,8 @@ int keeper_listen(struct keeper *k, struct error *error) NODISCARD NONNULL(1, 2)
 void keeper_message(struct keeper *k, struct role *r, struct ipc_message *m) NONNULL(1, 2, 3);
 /* Writes a record of the keeper's own; returns what log_append returned. */
 int keeper_record(struct keeper *k, struct record *r, const struct process *p) NONNULL(1, 2);
+/* Deletes the owners of flows that have ended, and says so where others had to make room. */
+void keeper_sweep_flows(struct keeper *k) NONNULL(1);
 /* Writes what is folded now. */
 void keeper_flush_folds(struct keeper *k) NONNULL(1);
 /* Ends the run with that failure: the command is killed. */

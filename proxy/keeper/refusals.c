@@ -17,12 +17,15 @@ static const struct {
     [REFUSED_IPV6] = {RECORD_IPV6, "ipv6"},
     [REFUSED_SOCKET] = {RECORD_SOCKET, "raw-socket"},
     [REFUSED_IPV6_SOCKET] = {RECORD_SOCKET, "ipv6"},
+    [REFUSED_PACKET_SOCKET] = {RECORD_SOCKET, "raw-socket"},
 };
 
 static const char *proto_text(enum refusal_kind kind, uint32_t proto, char room[16])
 {
     if (kind == REFUSED_IPV6)
         return proto == IPPROTO_UDP ? "udp" : "tcp";
+    if (kind == REFUSED_PACKET_SOCKET)
+        return "packet"; /* its number is no protocol of IP */
     snprintf(room, 16, "%u", proto);
     return room;
 }
@@ -86,11 +89,17 @@ static void refused_ipv6(struct keeper *k, const struct process_ipv6 *e)
     tell_or_count(k, &r, &one);
 }
 
+static enum refusal_kind kind_of(const struct process_socket *e)
+{
+    if (e->family != AF_INET && e->family != AF_INET6)
+        return REFUSED_PACKET_SOCKET;
+    return e->type == SOCK_RAW ? REFUSED_SOCKET : REFUSED_IPV6_SOCKET;
+}
+
 static void refused_socket(struct keeper *k, const struct process_socket *e)
 {
     char proto[16];
-    const struct refusal_count one = {e->type == SOCK_RAW ? REFUSED_SOCKET : REFUSED_IPV6_SOCKET,
-                                      e->proto, e->head.process, 1};
+    const struct refusal_count one = {kind_of(e), e->proto, e->head.process, 1};
     struct record r = record_of(&one, proto);
     tell_or_count(k, &r, &one);
 }
@@ -107,15 +116,24 @@ bool keeper_refused(struct keeper *k, const void *event, size_t len)
     return true;
 }
 
-/* Events of processes that were lost: whoever they were about is not known, and not allowed what
- * asks for more than an address. */
-static void tell_lost(struct keeper *k, uint64_t n)
+/* What is lost of attribution: whoever it was about is not known, and not allowed what asks for
+ * more than an address. */
+static void tell_lost(struct keeper *k, uint64_t n, const char *what)
 {
     char detail[96];
-    snprintf(detail, sizeof detail, "%llu events of processes were lost: the ring was full",
-             (unsigned long long)n);
+    snprintf(detail, sizeof detail, "%llu %s", (unsigned long long)n, what);
     struct record r = {.event = RECORD_GAP, .detail = text_of(detail)};
     keeper_record(k, &r, NULL);
+}
+
+void keeper_sweep_flows(struct keeper *k)
+{
+    if (hooks_sweep(k->hooks) < 0)
+        return; /* the map then displaces its oldest entries itself */
+    const uint64_t displaced = hooks_flows(k->hooks).displaced;
+    if (displaced != k->displaced)
+        tell_lost(k, displaced - k->displaced, "owners of flows made room for newer ones");
+    k->displaced = displaced;
 }
 
 void keeper_flush_refusals(struct keeper *k)
@@ -138,7 +156,8 @@ void keeper_flush_refusals(struct keeper *k)
         s->others[i] = 0;
     }
     if (lost.processes != s->lost.processes)
-        tell_lost(k, lost.processes - s->lost.processes);
+        tell_lost(k, lost.processes - s->lost.processes,
+                  "events of processes were lost: the ring was full");
     s->lost = lost;
     s->n_counts = 0;
     s->told = 0;

@@ -13,7 +13,13 @@
 
 struct keeper;
 
-enum refusal_kind { REFUSED_IPV6, REFUSED_SOCKET, REFUSED_IPV6_SOCKET, REFUSED_KINDS };
+enum refusal_kind {
+    REFUSED_IPV6,
+    REFUSED_SOCKET,
+    REFUSED_IPV6_SOCKET,
+    REFUSED_PACKET_SOCKET,
+    REFUSED_KINDS
+};
 
 #define REFUSALS_TOLD   256 /* records of their own in one second */
 #define REFUSALS_COUNTS 64  /* processes that are counted then */

@@ -53,6 +53,7 @@ static int start_command(struct keeper *k, struct error *error)
 static void record_stop(struct keeper *k)
 {
     hooks_consume(k->hooks);
+    keeper_sweep_flows(k);
     keeper_flush_folds(k);
     struct summary_totals t = summary_totals(k->summary);
     struct record r = {

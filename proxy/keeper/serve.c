@@ -18,6 +18,9 @@
 
 /* Hooks do not wake us for each event (10 µs an exec); look-ups drain the ring themselves. */
 #define RING_POLL_US 20000
+/* The owner of a flow stays for one to two of these after its end: far longer than a connection
+ * waits to be accepted, be it that the proxy has to be started again. */
+#define SWEEP_S 5
 
 uint64_t keeper_now_ns(void)
 {
@@ -76,6 +79,13 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     keeper_flush_folds(arg);
+}
+
+static void on_sweep(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    keeper_sweep_flows(arg);
 }
 
 static void on_process_event(void *context, const void *event, size_t len)
@@ -150,7 +160,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 
 int keeper_listen(struct keeper *k, struct error *error)
 {
-    static const struct timeval every = {0, RING_POLL_US}, second = {1, 0};
+    static const struct timeval every = {0, RING_POLL_US}, second = {1, 0}, sweep = {SWEEP_S, 0};
     int failed = block_signals(k);
     if (failed)
         return error_set(error, failed, "cannot receive signals");
@@ -174,10 +184,12 @@ int keeper_listen(struct keeper *k, struct error *error)
     k->ring = event_new(k->base, hooks_ring_fd(k->hooks), EV_READ | EV_PERSIST, on_ring, k);
     k->ring_timer = event_new(k->base, -1, EV_PERSIST, on_ring, k);
     k->fold_timer = event_new(k->base, -1, EV_PERSIST, on_second, k);
+    k->sweep_timer = event_new(k->base, -1, EV_PERSIST, on_sweep, k);
     k->deadline = event_new(k->base, -1, 0, on_deadline, k);
-    if (!k->signals || !k->ring || !k->ring_timer || !k->fold_timer || !k->deadline ||
-        event_add(k->signals, NULL) < 0 || event_add(k->ring, NULL) < 0 ||
-        event_add(k->ring_timer, &every) < 0 || event_add(k->fold_timer, &second) < 0)
+    if (!k->signals || !k->ring || !k->ring_timer || !k->fold_timer || !k->sweep_timer ||
+        !k->deadline || event_add(k->signals, NULL) < 0 || event_add(k->ring, NULL) < 0 ||
+        event_add(k->ring_timer, &every) < 0 || event_add(k->fold_timer, &second) < 0 ||
+        event_add(k->sweep_timer, &sweep) < 0)
         return error_set(error, -ENOMEM, "cannot watch for events");
     return 0;
 }
