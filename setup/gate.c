@@ -156,7 +156,11 @@ static int port_of(int fd, uint16_t *port)
 
 /* Closed unless a rule opens it. TPROXY brings the kernel's defragmentation with it, before these
  * chains, so every rule sees whole packets. NFQUEUE without --queue-bypass drops when nobody
- * reads. A mark that the command sets does not survive the wire between namespaces. */
+ * reads. A mark that the command sets does not survive the wire between namespaces. A UDP socket
+ * that is bound to an address is that of an allowed flow (gate_udp.c): `-m socket` sees these
+ * alone, so a flow is queued until its socket stands and again when it has gone, and what is
+ * accepted while there is none ends in INPUT. ICMP about such a flow says that its client has gone.
+ */
 static int load_rules(uint16_t tcp_port, struct error *error)
 {
     char rules[2048];
@@ -169,6 +173,8 @@ static int load_rules(uint16_t tcp_port, struct error *error)
                      "-A INPUT -p udp -m udp --dport %d -j ACCEPT\n"
                      "-A INPUT -p udp -m mark --mark %d -j REJECT"
                      " --reject-with icmp-port-unreachable\n"
+                     "-A INPUT -p udp -m socket -j ACCEPT\n"
+                     "-A INPUT -p icmp -m icmp --icmp-type port-unreachable -m socket -j ACCEPT\n"
                      "COMMIT\n"
                      "*mangle\n"
                      ":PREROUTING DROP [0:0]\n"
@@ -176,6 +182,9 @@ static int load_rules(uint16_t tcp_port, struct error *error)
                      "-A PREROUTING -p tcp -j TPROXY --on-port %u --tproxy-mark %d\n"
                      "-A PREROUTING -p udp -m udp --dport %d -j ACCEPT\n"
                      "-A PREROUTING -m mark --mark %d -j ACCEPT\n"
+                     "-A PREROUTING -p udp -m socket -j ACCEPT\n"
+                     "-A PREROUTING -p icmp -m icmp --icmp-type port-unreachable"
+                     " -m socket -j ACCEPT\n"
                      "-A PREROUTING -j NFQUEUE --queue-num %d\n"
                      "COMMIT\n",
                      MARK_TCP, DNS_PORT, GATE_MARK_REJECT, tcp_port, MARK_TCP, DNS_PORT,
@@ -185,7 +194,8 @@ static int load_rules(uint16_t tcp_port, struct error *error)
     struct error cause;
     int code = netfilter_restore(rules, "the gate's rules", &cause);
     if (code == -EPROTO)
-        return error_say(error, code, "%s; is the kernel's xt_TPROXY there?", cause.text);
+        return error_say(error, code, "%s; are the kernel's xt_TPROXY and xt_socket there?",
+                         cause.text);
     if (code < 0)
         *error = cause;
     return code;

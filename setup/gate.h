@@ -5,6 +5,7 @@
  * the last descriptor and process that hold them; nothing on the host changes. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,3 +48,19 @@ void gate_close(struct gate *g);
  * Returns the descriptor, or a negative errno with *error. */
 int gate_listen_client(const struct gate *g, uint16_t port, struct error *error) NODISCARD
     NONNULL(1, 3);
+
+/* One flow of UDP that leaves the command's namespace, in host byte order. The other end is
+ * GATE_CLIENT_IP. */
+struct gate_flow {
+    uint32_t dst_ip;
+    uint16_t dst_port, src_port;
+};
+
+/* Whether a flow can be relayed at all: to one host that is neither the gate nor a loopback, and
+ * not to port 53, which the socket for DNS serves. Pure. */
+bool gate_can_flow(const struct gate_flow *f) NODISCARD NONNULL(1);
+/* gate_udp.c: a UDP socket in the gate that is the flow's server for the command: what is sent on
+ * it comes from there, and packets of the flow, of that one alone, pass to it without the queue for
+ * as long as it is open. Returns the descriptor or a negative errno; -ENOTRECOVERABLE: the caller
+ * is in the wrong namespace now and must end. */
+int gate_open_udp(const struct gate *g, const struct gate_flow *f) NODISCARD NONNULL(1, 2);
