@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "dns/wire.h"
+#include "dns/wire_form.h"
 #include "dns/wire_name.h"
 
 enum { ID = 0x5a5a };
@@ -116,7 +117,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!query)
         return 0;
     memcpy(query, data, len);
+    const int has_form = dns_has_query_form(query, len);
     if (dns_read_query(query, len, &q, NULL) == 0) {
+        check(has_form); /* what can be judged as DNS is never missed */
         check_query(&q, query);
         fuzz_answer(&q, query, data + len, size - len);
     }
