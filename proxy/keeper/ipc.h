@@ -24,6 +24,7 @@ enum ipc_type {
     IPC_INCLUDE,     /* two strings: who includes, what. Answered by
                         IPC_SOURCE. Only before the first IPC_READY */
     IPC_DRAINED,     /* every connection has ended and was recorded */
+    IPC_SOCKET_GET,  /* struct gate_flow; answered by IPC_SOCKET */
     /* keeper → proxy or packet */
     IPC_PROCESS,     /* a packed process record, empty when it is not known */
     IPC_RECORD_DONE, /* int32_t: 0, or a negative errno: the record was not written */
@@ -32,6 +33,8 @@ enum ipc_type {
     IPC_DRAIN,       /* the command has ended: finish what is under way. The packet role passes it
                         on to the proxy behind the last packet */
     IPC_PEER,        /* a new channel to the other role, with its descriptor */
+    IPC_SOCKET,      /* int32_t: 0 with the flow's socket in the gate as descriptor, or a negative
+                        errno */
     /* packet → proxy, and back */
     IPC_PACKET,  /* struct packet; answered by IPC_VERDICT */
     IPC_VERDICT, /* int32_t: enum queue_verdict */

@@ -14,6 +14,7 @@
 
 #include <event2/event.h>
 
+#include "base/fd.h"
 #include "base/say.h"
 
 /* Hooks do not wake us for each event (10 µs an exec); look-ups drain the ring themselves. */
@@ -250,6 +251,24 @@ static void answer_record(struct keeper *k, struct role *r, const struct ipc_mes
         keeper_send(r, IPC_RECORD_DONE, m->id, &status, sizeof status, -1);
 }
 
+/* Whatever flow is asked for, its socket is in the gate and its peer is the command. */
+static void answer_gate_socket(struct keeper *k, struct role *r, const struct ipc_message *m)
+{
+    struct gate_flow flow;
+    struct error error;
+    if (m->len != sizeof flow)
+        return;
+    memcpy(&flow, m->data, sizeof flow);
+    CLEANUP_FD int fd = gate_open_udp(&k->gate, &flow);
+    if (fd == -ENOTRECOVERABLE) {
+        error_set(&error, fd, "cannot return to the host's network namespace");
+        keeper_fail(k, &error);
+        return;
+    }
+    const int32_t status = MIN(fd, 0);
+    keeper_send(r, IPC_SOCKET, m->id, &status, sizeof status, fd);
+}
+
 /* A sentence from a role, taken as text and nothing else. */
 static void text_of_message(const struct ipc_message *m, char *out, size_t size)
 {
@@ -289,6 +308,7 @@ static const struct {
     [IPC_PROCESS_PUT] = {FROM_PROXY, WHEN_READY},
     [IPC_RECORD] = {FROM_PROXY, WHEN_READY},
     [IPC_DRAINED] = {FROM_PROXY, WHEN_DRAINING},
+    [IPC_SOCKET_GET] = {FROM_PROXY, WHEN_READY},
 };
 
 static bool is_allowed(const struct keeper *k, const struct role *r, const struct ipc_message *m)
@@ -338,6 +358,9 @@ void keeper_message(struct keeper *k, struct role *r, struct ipc_message *m)
         break;
     case IPC_PROCESS_PUT:
         let_process_go(k, m);
+        break;
+    case IPC_SOCKET_GET:
+        answer_gate_socket(k, r, m);
         break;
     default:
         break; /* not for us */

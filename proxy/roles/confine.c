@@ -38,7 +38,8 @@ static const int common_calls[] = {
 static const int proxy_calls[] = {
     SCMP_SYS(accept4),     SCMP_SYS(connect),    SCMP_SYS(shutdown),   SCMP_SYS(getsockname),
     SCMP_SYS(getpeername), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(splice),
-    SCMP_SYS(pipe2),       SCMP_SYS(readv),      SCMP_SYS(writev),
+    SCMP_SYS(pipe2),       SCMP_SYS(readv),      SCMP_SYS(writev),     SCMP_SYS(recvmmsg),
+    SCMP_SYS(sendmmsg),
 };
 
 static int allow_calls(scmp_filter_ctx filter, const int *calls, size_t n)
