@@ -157,3 +157,9 @@ bool who_ask(struct who *w, const struct flow_key *key, who_done *done, void *co
     }
     return true;
 }
+
+bool who_still(const struct who *w, const struct flow_key *key, const struct process *p)
+{
+    struct flow_owner owner;
+    return !p || (owner_lookup(w->flows_fd, key, &owner) == 0 && same_key(&owner.process, &p->key));
+}

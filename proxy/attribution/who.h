@@ -22,3 +22,8 @@ void who_free(struct who *w); /* accepts NULL */
  * is set (the caller owns a count; NULL when the flow has no owner), and done is not called. */
 bool who_ask(struct who *w, const struct flow_key *key, who_done *done, void *context,
              struct process **now) NODISCARD NONNULL(1, 2, 3, 5);
+
+/* Whether a flow of datagrams is still p's, by the newest that were sent. What nobody could be
+ * named for (p NULL) is still nobody's. */
+bool who_still(const struct who *w, const struct flow_key *key, const struct process *p) NODISCARD
+    NONNULL(1, 2);

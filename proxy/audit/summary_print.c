@@ -87,7 +87,7 @@ static const char *why_not(const struct summary_row *row)
         {"doh", "DNS over HTTPS is judged by the name inside"},
         {"malformed", "the bytes were malformed"},
         {"limit", "a limit was reached"},
-        {"unsupported", "a rule allows it, but UDP other than DNS does not pass in this release"},
+        {"unsupported", "a rule allows it, but UDP to groups and to the filter is not relayed"},
         {"inspect", "URL rules name it, and TLS and HTTP are not opened in this release"},
         {"zone-transfer", "zone transfers are refused"},
         {"metadata-address", "metadata services are reached by address rules only"},
@@ -104,8 +104,8 @@ static const char *why_not(const struct summary_row *row)
     for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
         if (strcmp(row->reason, reasons[i].reason) == 0)
             return reasons[i].why;
-    if (row->udp && row->kind != ROW_DNS)
-        return "UDP other than DNS does not pass in this release";
+    if (row->udp && row->kind == ROW_HOST)
+        return "UDP is allowed by address; see dst_ip in the log";
     bool named = row->kind == ROW_HOST || row->kind == ROW_DNS;
     if (named && !is_rule_name(row->destination, row->destination_len))
         return "a rule cannot hold this name";

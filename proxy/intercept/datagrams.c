@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * UDP other than DNS, ICMP, and every other protocol: headers come from the packet role, verdicts
- * go back to it. In this release nothing of it passes: it is judged, so that the record says what
- * the policy says, and refused. */
+ * go back to it. UDP that may pass waits for its flow to be open; of the rest nothing passes: it is
+ * judged, so that the record says what the policy says, and refused. */
 #include "intercept/datagrams.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 
 struct datagrams {
     struct engine *engine;
+    struct udp *udp;
     struct ipc *ipc;
     void (*drained)(void *context);
     void *context;
@@ -29,6 +31,7 @@ struct datagrams {
 
 /* One packet on its way to a verdict. */
 struct pending {
+    struct udp_waiter waiter; /* UDP that may pass */
     struct datagrams *datagrams;
     uint32_t id;
     struct packet packet;
@@ -56,6 +59,15 @@ static void on_recorded(void *context, int status)
     finish(p, p->packet.proto == IPPROTO_UDP ? QUEUE_REJECT : QUEUE_DROP);
 }
 
+/* A flow that ended before it took the packet loses it; one that could not be opened refuses it,
+ * and has been recorded so. */
+static void on_opened(struct udp_waiter *w, int status)
+{
+    finish((struct pending *)w, status == 0               ? QUEUE_ACCEPT
+                                : status == -ECONNABORTED ? QUEUE_DROP
+                                                          : QUEUE_REJECT);
+}
+
 static enum record_type type_of(uint8_t proto)
 {
     return proto == IPPROTO_UDP ? RECORD_UDP : proto == IPPROTO_ICMP ? RECORD_ICMP : RECORD_SOCKET;
@@ -72,10 +84,15 @@ static void on_who(void *context, struct process *process)
     struct verdict v = p->packet.proto == IPPROTO_UDP
                            ? judge_address(e, &p->subject, CLIENT_KNOWN, name)
                            : judge_other(e, &p->subject);
+    const bool passes = p->packet.proto == IPPROTO_UDP && judge_passes(e, &v);
+    if (passes && udp_can_flow(&p->subject.flow)) {
+        udp_open(p->datagrams->udp, &p->subject, &v, name, &p->waiter);
+        return;
+    }
     judge_record(e, &p->subject, &v, &r);
     r.type = type_of(p->packet.proto);
     r.outcome = RECORD_DENIED;
-    if (v.action == VERDICT_ALLOW)
+    if (passes)
         r.reason = text_of("unsupported");
     if (!r.proto.data) {
         snprintf(proto, sizeof proto, "%u", p->packet.proto);
@@ -104,7 +121,7 @@ static void take_packet(struct datagrams *d, const struct ipc_message *m)
         drop(d, m->id);
         return;
     }
-    *p = (struct pending){.datagrams = d, .id = m->id};
+    *p = (struct pending){.waiter = {.done = on_opened}, .datagrams = d, .id = m->id};
     memcpy(&p->packet, m->data, sizeof p->packet);
     if (p->packet.proto ==
         IPPROTO_TCP) { /* never queued: a role that says so is not to be believed */
@@ -140,14 +157,15 @@ static void on_closed(void *context)
     d->drained(d->context); /* it has no more to tell */
 }
 
-struct datagrams *datagrams_new(struct engine *e, int fd, void (*drained)(void *context),
-                                void *context)
+struct datagrams *datagrams_new(struct engine *e, struct udp *udp, int fd,
+                                void (*drained)(void *context), void *context)
 {
     struct datagrams *d = calloc(1, sizeof *d);
     if (!d)
         return NULL;
     const struct ipc_handlers handlers = {on_message, on_closed, d};
     d->engine = e;
+    d->udp = udp;
     d->drained = drained;
     d->context = context;
     d->ipc = ipc_new(e->base, fd, &handlers);

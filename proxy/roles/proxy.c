@@ -26,6 +26,7 @@
 #include "session/engine.h"
 #include "session/relay.h"
 #include "session/session.h"
+#include "udp/udp.h"
 
 /* How long connections may take to end by themselves when the command has gone. */
 #define DRAIN_S 2
@@ -37,10 +38,12 @@ struct proxy_role {
     struct ipc *keeper;
     struct requests *requests;
     struct dns_server *dns;
+    struct udp *udp;
     struct datagrams *datagrams;
     struct listener *listeners[LISTENERS_MAX];
     size_t n_listeners;
     struct event *deadline;
+    size_t files; /* descriptors that it may have */
     bool command_gone, packets_gone, draining;
 };
 
@@ -78,6 +81,7 @@ static void drain(struct proxy_role *p)
     for (size_t i = 0; i < p->n_listeners; i++)
         listener_drain(p->listeners[i]);
     dns_server_drain(p->dns);
+    udp_drain(p->udp);
     p->engine.idle = tell_drained;
     p->engine.idle_context = p;
     event_add(p->deadline, &limit);
@@ -102,7 +106,7 @@ static void on_last_packet(void *context)
 static void replace_datagrams(struct proxy_role *p, struct ipc_message *m)
 {
     struct datagrams *fresh =
-        m->fd >= 0 ? datagrams_new(&p->engine, m->fd, on_last_packet, p) : NULL;
+        m->fd >= 0 ? datagrams_new(&p->engine, p->udp, m->fd, on_last_packet, p) : NULL;
     if (!fresh)
         return;
     m->fd = -1;
@@ -118,6 +122,9 @@ static void on_keeper_message(void *context, struct ipc_message *m)
     case IPC_PROCESS:
     case IPC_RECORD_DONE:
         requests_answer(p->requests, m);
+        break;
+    case IPC_SOCKET:
+        udp_take_socket(p->udp, m);
         break;
     case IPC_PEER:
         replace_datagrams(p, m);
@@ -142,6 +149,7 @@ static int prepare(struct proxy_role *p, const struct role_args *args, struct er
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
+        p->files = files.rlim_max;
     }
     if (fstat(names_fd, &st) < 0)
         return error_set(error, -errno, "proxy: no memory for learnt names");
@@ -187,7 +195,9 @@ static int make_stages(struct proxy_role *p, const struct role_args *args, struc
     e->forwarder = forwarder_new(e->base, resolvers, n_resolvers);
     p->deadline = event_new(e->base, -1, 0, on_deadline, p);
     p->dns = dns_server_new(e, self, n_self);
-    p->datagrams = datagrams_new(e, role_fd(args, "peer"), on_last_packet, p);
+    p->udp = udp_new(e, p->keeper, p->files);
+    p->datagrams =
+        p->udp ? datagrams_new(e, p->udp, role_fd(args, "peer"), on_last_packet, p) : NULL;
     if (!e->who || !e->submit || !e->pipes || !e->forwarder || !p->deadline || !p->dns ||
         !p->datagrams)
         return error_set(error, -ENOMEM, "proxy: cannot make its stages");

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT
+ * All flows together: which one a packet is for, how many there may be, when they end. */
+#include "udp/udp.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "base/fd.h"
+#include "setup/gate.h"
+#include "udp/flow.h"
+
+enum {
+    /* The keeper holds a descriptor for each answer that was not read yet. */
+    ASKING_MAX = 64,
+    SWEEP_MS = 1000,
+    DRAIN_MS = 100, /* what was accepted last arrives within this */
+    DRAIN_LATE_MS = 2000,
+};
+
+static struct gate_flow gate_flow_of(const struct flow_key *flow)
+{
+    return (struct gate_flow){ntohl(flow->dst_ip), flow->dst_port, flow->src_port};
+}
+
+bool udp_can_flow(const struct flow_key *flow)
+{
+    const struct gate_flow g = gate_flow_of(flow);
+    return ntohl(flow->src_ip) == GATE_CLIENT_IP && gate_can_flow(&g);
+}
+
+static void ask_for_sockets(struct udp *u)
+{
+    while (!TAILQ_EMPTY(&u->waiting) && u->n_asking < ASKING_MAX) {
+        struct flow *f = TAILQ_FIRST(&u->waiting);
+        const struct gate_flow g = gate_flow_of(&f->subject.flow);
+        if (ipc_send(u->keeper, IPC_SOCKET_GET, (uint32_t)f->conn, &g, sizeof g, -1) < 0) {
+            flow_fail(f, "limit");
+            continue;
+        }
+        TAILQ_REMOVE(&u->waiting, f, queued);
+        TAILQ_INSERT_TAIL(&u->asking, f, queued);
+        f->state = FLOW_ASKING;
+        u->n_asking++;
+    }
+}
+
+static struct flow *find_asking(const struct udp *u, uint32_t id)
+{
+    struct flow *f;
+    TAILQ_FOREACH(f, &u->asking, queued)
+    if ((uint32_t)f->conn == id)
+        return f;
+    return NULL;
+}
+
+void udp_take_socket(struct udp *u, struct ipc_message *m)
+{
+    int32_t status = -EBADMSG;
+    struct flow *f = find_asking(u, m->id);
+    if (m->len == sizeof status)
+        memcpy(&status, m->data, sizeof status);
+    if (!f)
+        return; /* it ended meanwhile */
+    TAILQ_REMOVE(&u->asking, f, queued);
+    u->n_asking--;
+    f->state = FLOW_RECORDING;
+    if (status < 0 || m->fd < 0)
+        flow_fail(f, flow_error(-status));
+    else
+        flow_take_socket(f, fd_steal(&m->fd));
+    ask_for_sockets(u);
+}
+
+/* Room for one more of that process, at the cost of one that was not used for long. */
+static bool make_room(struct udp *u, const struct subject *s)
+{
+    const struct process_key owner = s->process ? s->process->key : (struct process_key){0};
+    struct udp_entry *goes;
+    if (udp_table_room(u->table, &owner, &goes))
+        return true;
+    if (goes)
+        flow_end((struct flow *)goes, "limit");
+    return goes != NULL;
+}
+
+void udp_open(struct udp *u, const struct subject *s, const struct verdict *v, const char *name,
+              struct udp_waiter *w)
+{
+    struct flow *f = flow_find(u, &s->flow);
+    if (f && f->state == FLOW_OPEN) {
+        f->accepted++;
+        udp_table_use(u->table, &f->entry, flow_now_ms(), f->entry.idle_ms);
+        w->done(w, 0);
+        return;
+    }
+    if (f && f->state != FLOW_REFUSED) {
+        STAILQ_INSERT_TAIL(&f->waiters, w, next);
+        return;
+    }
+    const bool refused = f != NULL;
+    if (f)
+        flow_end(f, NULL); /* once told, the next one may try again */
+    const bool room = make_room(u, s);
+    f = flow_new(u, s, v, name);
+    if (!f) {
+        w->done(w, -ENOMEM);
+        return;
+    }
+    STAILQ_INSERT_TAIL(&f->waiters, w, next);
+    if (refused || !room)
+        flow_fail(f, refused ? "upstream-refused" : "limit");
+    else
+        ask_for_sockets(u);
+}
+
+/* What the client sent is passed on, and then it ends. */
+static void finish(struct flow *f)
+{
+    f->holds++;
+    while (f->state == FLOW_OPEN && flow_pump_up(f))
+        ;
+    if (f->state == FLOW_OPEN || f->state == FLOW_REFUSED)
+        flow_end(f, NULL);
+    f->holds--;
+    flow_release(f);
+}
+
+/* The command has gone. What was accepted for a flow and has not come yet has a moment to do so,
+ * and what is still on its way to be opened a little longer. */
+static void drain_one(struct flow *f, uint64_t now)
+{
+    const bool late = now - f->udp->drain_ms >= DRAIN_LATE_MS;
+    const bool awaits = f->accepted && now - f->entry.used_ms < DRAIN_MS;
+    if (late && (f->state == FLOW_WAITING || f->state == FLOW_ASKING))
+        flow_fail(f, "interrupted");
+    else if (f->state == FLOW_OPEN && awaits)
+        (void)flow_pump_up(f);
+    else
+        finish(f);
+}
+
+static void drain_all(struct udp *u)
+{
+    const uint64_t now = flow_now_ms();
+    struct udp_entry *e = udp_table_next(u->table, NULL), *next;
+    for (; e; e = next) {
+        next = udp_table_next(u->table, e);
+        drain_one((struct flow *)e, now);
+    }
+}
+
+static void end_idle(struct udp *u)
+{
+    const uint64_t now = flow_now_ms();
+    struct udp_entry *e = udp_table_next(u->table, NULL), *next;
+    for (; e; e = next) {
+        next = udp_table_next(u->table, e);
+        if (udp_entry_is_idle(e, now))
+            finish((struct flow *)e);
+    }
+}
+
+static void wait_for_sweep(struct udp *u, unsigned ms)
+{
+    const struct timeval after = {ms / 1000, (ms % 1000) * 1000};
+    event_add(u->sweep, &after);
+}
+
+static void on_sweep(evutil_socket_t fd, short what, void *arg)
+{
+    struct udp *u = arg;
+    (void)fd;
+    (void)what;
+    if (u->draining)
+        drain_all(u);
+    else
+        end_idle(u);
+    wait_for_sweep(u, u->draining ? DRAIN_MS : SWEEP_MS);
+}
+
+void udp_drain(struct udp *u)
+{
+    u->draining = true;
+    u->drain_ms = flow_now_ms();
+    drain_all(u);
+    wait_for_sweep(u, DRAIN_MS);
+}
+
+struct udp *udp_new(struct engine *e, struct ipc *keeper, size_t files)
+{
+    struct udp *u = calloc(1, sizeof *u);
+    if (!u)
+        return NULL;
+    u->engine = e;
+    u->keeper = keeper;
+    TAILQ_INIT(&u->waiting);
+    TAILQ_INIT(&u->asking);
+    u->table = udp_table_new(MIN(files / 4, UDP_FLOWS_MAX));
+    u->batch = batch_new();
+    u->sweep = event_new(e->base, -1, 0, on_sweep, u);
+    if (!u->table || !u->batch || !u->sweep) {
+        udp_table_free(u->table);
+        free(u->batch);
+        if (u->sweep)
+            event_free(u->sweep);
+        free(u);
+        return NULL;
+    }
+    wait_for_sweep(u, SWEEP_MS);
+    return u;
+}
