@@ -172,7 +172,10 @@ static void take_down(struct flow *f, unsigned n)
         b->out_iov[i] = (struct iovec){b->room[i], b->in[i].msg_len};
     f->bytes_down += send_batch(b, f->gate_fd, n, &refused);
     udp_table_use(f->udp->table, &f->entry, flow_now_ms(), FLOW_IDLE);
-    if (refused)
+    if (!refused)
+        return;
+    (void)flow_pump_up(f); /* whoever has its port now may have sent something */
+    if (f->state == FLOW_OPEN)
         flow_end(f, NULL);
 }
 

@@ -25,7 +25,7 @@ struct udp_entry {
 
 static inline bool udp_entry_is_idle(const struct udp_entry *e, uint64_t now_ms)
 {
-    return e->may_go && now_ms - e->used_ms >= e->idle_ms;
+    return e->may_go && now_ms >= e->used_ms + e->idle_ms;
 }
 
 struct udp_table;

@@ -117,13 +117,13 @@ void udp_open(struct udp *u, const struct subject *s, const struct verdict *v, c
         ask_for_sockets(u);
 }
 
-/* What the client sent is passed on, and then it ends. */
+/* Ends a flow that is open, or was refused, when what its client sent has been passed on; while it
+ * goes on sending, not yet. */
 static void finish(struct flow *f)
 {
     f->holds++;
-    while (f->state == FLOW_OPEN && flow_pump_up(f))
-        ;
-    if (f->state == FLOW_OPEN || f->state == FLOW_REFUSED)
+    bool more = f->state == FLOW_OPEN && flow_pump_up(f);
+    if (!more && (f->state == FLOW_OPEN || f->state == FLOW_REFUSED))
         flow_end(f, NULL);
     f->holds--;
     flow_release(f);
@@ -133,8 +133,8 @@ static void finish(struct flow *f)
  * and what is still on its way to be opened a little longer. */
 static void drain_one(struct flow *f, uint64_t now)
 {
-    const bool late = now - f->udp->drain_ms >= DRAIN_LATE_MS;
-    const bool awaits = f->accepted && now - f->entry.used_ms < DRAIN_MS;
+    const bool late = now >= f->udp->drain_ms + DRAIN_LATE_MS;
+    const bool awaits = f->accepted && now < f->entry.used_ms + DRAIN_MS;
     if (late && (f->state == FLOW_WAITING || f->state == FLOW_ASKING))
         flow_fail(f, "interrupted");
     else if (f->state == FLOW_OPEN && awaits)
@@ -143,23 +143,15 @@ static void drain_one(struct flow *f, uint64_t now)
         finish(f);
 }
 
-static void drain_all(struct udp *u)
+static void sweep(struct udp *u)
 {
     const uint64_t now = flow_now_ms();
     struct udp_entry *e = udp_table_next(u->table, NULL), *next;
     for (; e; e = next) {
         next = udp_table_next(u->table, e);
-        drain_one((struct flow *)e, now);
-    }
-}
-
-static void end_idle(struct udp *u)
-{
-    const uint64_t now = flow_now_ms();
-    struct udp_entry *e = udp_table_next(u->table, NULL), *next;
-    for (; e; e = next) {
-        next = udp_table_next(u->table, e);
-        if (udp_entry_is_idle(e, now))
+        if (u->draining)
+            drain_one((struct flow *)e, now);
+        else if (udp_entry_is_idle(e, now))
             finish((struct flow *)e);
     }
 }
@@ -175,10 +167,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
     struct udp *u = arg;
     (void)fd;
     (void)what;
-    if (u->draining)
-        drain_all(u);
-    else
-        end_idle(u);
+    sweep(u);
     wait_for_sweep(u, u->draining ? DRAIN_MS : SWEEP_MS);
 }
 
@@ -186,7 +175,7 @@ void udp_drain(struct udp *u)
 {
     u->draining = true;
     u->drain_ms = flow_now_ms();
-    drain_all(u);
+    sweep(u);
     wait_for_sweep(u, DRAIN_MS);
 }
 
