@@ -192,13 +192,20 @@ struct udp *udp_new(struct engine *e, struct ipc *keeper, size_t files)
     u->batch = batch_new();
     u->sweep = event_new(e->base, -1, 0, on_sweep, u);
     if (!u->table || !u->batch || !u->sweep) {
-        udp_table_free(u->table);
-        free(u->batch);
-        if (u->sweep)
-            event_free(u->sweep);
-        free(u);
+        udp_free(u);
         return NULL;
     }
     wait_for_sweep(u, SWEEP_MS);
     return u;
+}
+
+void udp_free(struct udp *u)
+{
+    if (!u)
+        return;
+    if (u->sweep)
+        event_free(u->sweep);
+    udp_table_free(u->table);
+    free(u->batch);
+    free(u);
 }

@@ -23,6 +23,8 @@ struct udp_waiter {
  * UDP_FLOWS_MAX flows, and connections the rest. */
 #define UDP_FLOWS_MAX 4096
 struct udp *udp_new(struct engine *e, struct ipc *keeper, size_t files) NODISCARD NONNULL(1, 2);
+/* Every flow has ended; accepts NULL. */
+void udp_free(struct udp *u);
 /* Whether flows like this are relayed at all. */
 bool udp_can_flow(const struct flow_key *flow) NODISCARD NONNULL(1);
 /* Opens the flow of a subject whose verdict lets it pass, unless it is open. name: 254 bytes, what
