@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "rules/policy.h"
+#include "tls/cursor.h"
 
 enum {
     RECORD_HEADER = 5,
@@ -35,46 +36,6 @@ enum {
 
 _Static_assert(sizeof(((struct client_hello *)0)->sni) == NAME_MAX_LEN + 1,
                "name_normalize writes this many bytes");
-
-struct cursor {
-    const uint8_t *at;
-    size_t left;
-};
-
-static bool take(struct cursor *c, size_t n, struct cursor *out)
-{
-    if (n > c->left)
-        return false;
-    *out = (struct cursor){c->at, n};
-    c->at += n;
-    c->left -= n;
-    return true;
-}
-
-/* A big-endian number of at most three bytes. */
-static bool take_number(struct cursor *c, size_t bytes, size_t *out)
-{
-    struct cursor number;
-    if (!take(c, bytes, &number))
-        return false;
-    *out = 0;
-    for (size_t i = 0; i < bytes; i++)
-        *out = *out << 8 | number.at[i];
-    return true;
-}
-
-/* A vector behind a length of so many bytes. */
-static bool take_vector(struct cursor *c, size_t bytes, struct cursor *out)
-{
-    size_t len;
-    return take_number(c, bytes, &len) && take(c, len, out);
-}
-
-/* A vector that is not empty and all there is. */
-static bool take_only_vector(struct cursor *c, size_t bytes, struct cursor *out)
-{
-    return take_vector(c, bytes, out) && out->left > 0 && c->left == 0;
-}
 
 /* HostName is ASCII (RFC 6066). Without this check other bytes would be mapped as in a policy, and
  * the name that is judged would not be the one that the server reads. */
@@ -354,4 +315,49 @@ enum client_hello_result client_hello_parse(const void *data, size_t len, struct
     if (why)
         *why = wrong;
     return CLIENT_HELLO_BAD;
+}
+
+/* The message of a hello that client_hello_parse has taken; of several records in joined. */
+static struct cursor message_of(const uint8_t *data, size_t len, uint8_t joined[CLIENT_HELLO_MAX])
+{
+    struct layout l = {0};
+    const char *wrong = NULL;
+    if (walk(data, len, &l, &wrong) != CLIENT_HELLO_OK)
+        return (struct cursor){NULL, 0};
+    if (l.n_records == 1)
+        return (struct cursor){data + RECORD_HEADER, l.message_len};
+    join(data, &l, joined);
+    return (struct cursor){joined, l.message_len};
+}
+
+/* The body of the extension; at NULL where there is none. */
+static struct cursor find_extension(struct cursor message, size_t wanted)
+{
+    static const struct cursor none = {NULL, 0};
+    struct cursor skipped, list, body;
+    size_t type;
+    if (!take(&message, MESSAGE_HEADER + 2 + RANDOM_LEN, &skipped) ||
+        !take_vector(&message, 1, &skipped) || !take_vector(&message, 2, &skipped) ||
+        !take_vector(&message, 1, &skipped) || !take_vector(&message, 2, &list))
+        return none;
+    while (take_number(&list, 2, &type) && take_vector(&list, 2, &body))
+        if (type == wanted)
+            return body;
+    return none;
+}
+
+static bool same_extension(struct cursor a, struct cursor b, size_t type)
+{
+    struct cursor in_a = find_extension(a, type), in_b = find_extension(b, type);
+    return !in_a.at == !in_b.at && in_a.left == in_b.left &&
+           (in_a.left == 0 || memcmp(in_a.at, in_b.at, in_a.left) == 0);
+}
+
+bool client_hello_same(const void *first, size_t first_len, const void *second, size_t second_len)
+{
+    uint8_t room_a[CLIENT_HELLO_MAX], room_b[CLIENT_HELLO_MAX];
+    struct cursor a = message_of(first, first_len, room_a);
+    struct cursor b = message_of(second, second_len, room_b);
+    return a.at && b.at && same_extension(a, b, EXTENSION_SERVER_NAME) &&
+           same_extension(a, b, EXTENSION_ALPN);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A strict reader of the first ClientHello (RFC 8446 section 4.1.2, RFC 5246 section 7.4.1.2; SNI
+ * A strict reader of a ClientHello (RFC 8446 section 4.1.2, RFC 5246 section 7.4.1.2; SNI
  * RFC 6066 section 3; ALPN RFC 7301). Pure: takes the bytes so far, says complete, incomplete or
  * bad. */
 #pragma once
@@ -30,6 +30,12 @@ enum client_hello_result { CLIENT_HELLO_OK, CLIENT_HELLO_INCOMPLETE, CLIENT_HELL
  * stable word for the log. */
 enum client_hello_result client_hello_parse(const void *data, size_t len, struct client_hello *out,
                                             const char **why) NODISCARD NONNULL(3);
+
+/* Whether two hellos, each of which client_hello_parse takes, have the same server name and the
+ * same protocols, byte for byte: the second one after a HelloRetryRequest must (RFC 8446
+ * section 4.1.2). */
+bool client_hello_same(const void *first, size_t first_len, const void *second,
+                       size_t second_len) NODISCARD;
 
 /* A fatal alert record (RFC 8446 section 6); 7 bytes. */
 #define TLS_ALERT_LEN 7
