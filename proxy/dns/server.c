@@ -395,8 +395,8 @@ static void on_stream_writable(evutil_socket_t fd, short what, void *arg)
     stream_settle(t);
 }
 
-void dns_server_stream(struct dns_server *s, int fd, const struct flow_key *flow,
-                       struct process *process, bool loopback)
+static void stream_begin(struct dns_server *s, int fd, const struct flow_key *flow,
+                         struct process *process, bool self, const void *first, size_t len)
 {
     struct stream *t = calloc(1, sizeof *t);
     if (!t) {
@@ -404,16 +404,27 @@ void dns_server_stream(struct dns_server *s, int fd, const struct flow_key *flow
         process_unref(process);
         return;
     }
-    *t = (struct stream){.server = s,
-                         .fd = fd,
-                         .flow = *flow,
-                         .process = process,
-                         .self = is_self(s, flow, loopback)};
+    *t = (struct stream){.server = s, .fd = fd, .flow = *flow, .process = process, .self = self};
     engine_begin(s->engine);
     t->readable = event_new(s->engine->base, fd, EV_READ, on_stream_readable, t);
     t->writable = event_new(s->engine->base, fd, EV_WRITE, on_stream_writable, t);
-    if (!t->readable || !t->writable)
+    buffer_add(&t->in, first, len);
+    if (!t->readable || !t->writable || buffer_failed(&t->in))
         stream_release(t);
+    else if (len)
+        stream_read(t);
     else
         stream_settle(t);
+}
+
+void dns_server_stream(struct dns_server *s, int fd, const struct flow_key *flow,
+                       struct process *process, bool loopback)
+{
+    stream_begin(s, fd, flow, process, is_self(s, flow, loopback), NULL, 0);
+}
+
+void dns_server_stream_begun(struct dns_server *s, int fd, const struct flow_key *flow,
+                             struct process *process, const void *first, size_t len)
+{
+    stream_begin(s, fd, flow, process, false, first, len);
 }

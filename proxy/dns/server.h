@@ -27,3 +27,7 @@ void dns_server_drain(struct dns_server *s) NONNULL(1);
 /* Serves one TCP connection; takes descriptor and process over. */
 void dns_server_stream(struct dns_server *s, int fd, const struct flow_key *flow,
                        struct process *process, bool loopback) NONNULL(1, 3);
+/* The same for a connection to another port, whose first bytes (copied) turned out to be DNS: to a
+ * resolver that the client named itself. */
+void dns_server_stream_begun(struct dns_server *s, int fd, const struct flow_key *flow,
+                             struct process *process, const void *first, size_t len) NONNULL(1, 3);

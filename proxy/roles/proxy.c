@@ -194,7 +194,7 @@ static int make_stages(struct proxy_role *p, const struct role_args *args, struc
     e->pipes = pipes_new();
     e->forwarder = forwarder_new(e->base, resolvers, n_resolvers);
     p->deadline = event_new(e->base, -1, 0, on_deadline, p);
-    p->dns = dns_server_new(e, self, n_self);
+    e->dns = p->dns = dns_server_new(e, self, n_self);
     p->udp = udp_new(e, p->keeper, p->files);
     p->datagrams =
         p->udp ? datagrams_new(e, p->udp, role_fd(args, "peer"), on_last_packet, p) : NULL;

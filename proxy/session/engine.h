@@ -18,6 +18,7 @@ struct session;
 struct submit;
 struct who;
 struct pipes;
+struct dns_server;
 
 struct engine {
     struct event_base *base;
@@ -27,6 +28,7 @@ struct engine {
     struct who *who;
     struct submit *submit;
     struct pipes *pipes;
+    struct dns_server *dns;
     bool audit_mode;    /* what would be denied passes, and is recorded so */
     uint64_t last_conn; /* number of the newest connection */
     LIST_HEAD(session_list, session) sessions;
