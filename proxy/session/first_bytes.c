@@ -12,6 +12,7 @@
 enum {
     LINE_MAX_LEN = 8192, /* of a request line, empty lines before it included */
     METHOD_MAX_LEN = 64,
+    DNS_HEAD = 2 + 12,
 };
 
 struct span {
@@ -111,6 +112,31 @@ static enum first_bytes classify_request_line(struct span s)
                            is_known_method((struct span){s.at, n}), full);
 }
 
+/* QUERY, NOTIFY, UPDATE (RFC 1035, 1996, 2136). */
+static bool is_answered_opcode(uint8_t flags)
+{
+    unsigned opcode = flags >> 3 & 15;
+    return opcode == 0 || opcode == 4 || opcode == 5;
+}
+
+/* The header of a DNS question, whatever its id and length: QR 0, an opcode that servers answer,
+ * one question, and of other records fewer than 256. No text has a NUL so early. */
+static enum prefix match_dns(struct span s)
+{
+    static const struct {
+        uint8_t mask, value;
+    } form[DNS_HEAD] = {[4] = {0x80, 0}, [6] = {0xff, 0},  [7] = {0xff, 1},
+                        [8] = {0xff, 0}, [10] = {0xff, 0}, [12] = {0xff, 0}};
+    const uint8_t *at = (const uint8_t *)s.at;
+    size_t n = MIN(s.len, (size_t)DNS_HEAD);
+    for (size_t i = 0; i < n; i++)
+        if ((at[i] & form[i].mask) != form[i].value)
+            return PREFIX_NO;
+    if ((n > 1 && (at[0] << 8 | at[1]) < DNS_HEAD - 2) || (n > 4 && !is_answered_opcode(at[4])))
+        return PREFIX_NO;
+    return n < DNS_HEAD ? PREFIX_MAYBE : PREFIX_YES;
+}
+
 enum first_bytes first_bytes_classify(const void *data, size_t len)
 {
     static const struct {
@@ -130,14 +156,21 @@ enum first_bytes first_bytes_classify(const void *data, size_t len)
         if (p != PREFIX_NO)
             return p == PREFIX_YES ? table[i].is : FIRST_BYTES_NONE;
     }
-    return classify_request_line(s);
+    enum first_bytes line = classify_request_line(s);
+    if (line != FIRST_BYTES_UNKNOWN)
+        return line;
+    enum prefix p = match_dns(s);
+    return p == PREFIX_NO      ? FIRST_BYTES_UNKNOWN
+           : p == PREFIX_MAYBE ? FIRST_BYTES_NONE
+                               : FIRST_BYTES_DNS;
 }
 
 const char *first_bytes_name(enum first_bytes f)
 {
     static const char *const names[] = {
-        [FIRST_BYTES_NONE] = "none", [FIRST_BYTES_TLS] = "tls", [FIRST_BYTES_HTTP1] = "http",
-        [FIRST_BYTES_H2C] = "h2c",   [FIRST_BYTES_SSH] = "ssh", [FIRST_BYTES_UNKNOWN] = "unknown",
+        [FIRST_BYTES_NONE] = "none",       [FIRST_BYTES_TLS] = "tls", [FIRST_BYTES_HTTP1] = "http",
+        [FIRST_BYTES_H2C] = "h2c",         [FIRST_BYTES_SSH] = "ssh", [FIRST_BYTES_DNS] = "dns",
+        [FIRST_BYTES_UNKNOWN] = "unknown",
     };
     return (size_t)f < ARRAY_SIZE(names) ? names[f] : "unknown";
 }

@@ -12,6 +12,7 @@ enum first_bytes {
     FIRST_BYTES_HTTP1,   /* an HTTP/1 request line begins */
     FIRST_BYTES_H2C,     /* the HTTP/2 connection preface, RFC 9113 section 3.4 */
     FIRST_BYTES_SSH,     /* an SSH identification string, RFC 4253 section 4.2 */
+    FIRST_BYTES_DNS,     /* a query behind its length, RFC 1035 section 4.2.2 */
     FIRST_BYTES_UNKNOWN, /* no protocol we know */
 };
 

@@ -16,6 +16,8 @@
 
 #define PIPE_SIZE  65536
 #define IDLE_PIPES 64
+/* Read at once while what comes is seen. */
+#define SEEN_SIZE 16384
 /* How long a direction waits when no pipe could be had. */
 #define PIPE_WAIT_US 50000
 /* Bytes moved in one turn: others on the loop want theirs too. */
@@ -40,6 +42,8 @@ struct flow {
     uint8_t *first;        /* bytes to be sent before the pipe's, owned */
     size_t first_len, first_sent;
     uint64_t bytes;
+    bool started;  /* takes from its side by itself */
+    bool observed; /* through user space */
     bool eof, finished;
 };
 
@@ -47,8 +51,7 @@ struct relay {
     struct event_base *base;
     struct pipes *pipes;
     struct flow flows[2];
-    relay_done *done;
-    void *context;
+    struct relay_events events;
     bool told;
 };
 
@@ -110,7 +113,7 @@ static void tell(struct relay *r, int failed)
     if (r->told)
         return;
     relay_stop(r);
-    r->done(r->context, failed);
+    r->events.done(r->events.context, failed);
 }
 
 /* Sends what must go before the spliced bytes. Returns 1 when all has gone, 0 to wait, or an errno.
@@ -129,9 +132,32 @@ static int send_first(struct flow *f)
     return 1;
 }
 
+/* Takes bytes to be sent first, which are shown before. Returns as fill() does. */
+static ssize_t read_seen(struct flow *f)
+{
+    const struct relay_events *events = &f->relay->events;
+    uint8_t *chunk = malloc(SEEN_SIZE);
+    if (!chunk)
+        return -ENOMEM;
+    ssize_t n = recv(f->from, chunk, SEEN_SIZE, MSG_DONTWAIT);
+    int error = errno;
+    if (n >= 0)
+        events->seen(events->context, chunk, (size_t)n);
+    if (n <= 0) {
+        free(chunk);
+        return n < 0 ? -error : 0;
+    }
+    f->first = chunk;
+    f->first_len = (size_t)n;
+    f->first_sent = 0;
+    return n;
+}
+
 /* Fills the pipe. Returns bytes, 0 at the end of the stream, or a negative errno. */
 static ssize_t fill(struct flow *f)
 {
+    if (f->observed)
+        return read_seen(f);
     if (f->pipe.out < 0) {
         int failed = pipe_take(f->relay->pipes, &f->pipe);
         if (failed)
@@ -186,6 +212,11 @@ static void move(struct flow *f)
             finish(f);
             return;
         }
+        if (!f->started) {
+            f->relay->events.pushed(f->relay->events.context);
+            return;
+        }
+        bool observed = f->observed;
         ssize_t n = fill(f);
         if (n == -EAGAIN) {
             pipe_give(f->relay->pipes, &f->pipe, true);
@@ -201,12 +232,12 @@ static void move(struct flow *f)
             return;
         }
         f->eof = n == 0;
-        f->in_pipe = (size_t)n;
+        f->in_pipe = observed ? 0 : (size_t)n;
         f->bytes += (uint64_t)n;
         moved += (size_t)n;
     }
     /* More is there: the turn goes to the others first. */
-    event_add(f->in_pipe ? f->writable : f->readable, NULL);
+    event_add(f->in_pipe || f->first ? f->writable : f->readable, NULL);
 }
 
 static void on_ready(evutil_socket_t fd, short what, void *arg)
@@ -217,12 +248,12 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 }
 
 struct relay *relay_new(struct event_base *base, struct pipes *pipes, int client_fd, int server_fd,
-                        relay_done *done, void *context)
+                        const struct relay_events *events)
 {
     struct relay *r = calloc(1, sizeof *r);
     if (!r)
         return NULL;
-    *r = (struct relay){.base = base, .pipes = pipes, .done = done, .context = context};
+    *r = (struct relay){.base = base, .pipes = pipes, .events = *events};
     for (size_t i = 0; i < 2; i++) {
         struct flow *f = &r->flows[i];
         f->relay = r;
@@ -257,19 +288,49 @@ void relay_free(struct relay *r)
     free(r);
 }
 
+/* Puts bytes behind those that wait to be sent first. */
+static int append(struct flow *f, const void *data, size_t len)
+{
+    uint8_t *grown = len ? realloc(f->first, f->first_len + len) : NULL;
+    if (!len)
+        return 0;
+    if (!grown)
+        return -ENOMEM;
+    memcpy(grown + f->first_len, data, len);
+    f->first = grown;
+    f->first_len += len;
+    f->bytes += len;
+    return 0;
+}
+
 int relay_start(struct relay *r, enum relay_direction d, const void *first, size_t len)
 {
     struct flow *f = &r->flows[d];
-    if (len) {
-        f->first = malloc(len);
-        if (!f->first)
-            return -ENOMEM;
-        memcpy(f->first, first, len);
-        f->first_len = len;
-        f->bytes += len;
-    }
+    int failed = append(f, first, len);
+    if (failed)
+        return failed;
+    f->started = true;
     event_active(f->writable, EV_WRITE, 0);
     return 0;
+}
+
+int relay_push(struct relay *r, const void *data, size_t len)
+{
+    struct flow *f = &r->flows[RELAY_UP];
+    int failed = append(f, data, len);
+    if (!failed)
+        event_active(f->writable, EV_WRITE, 0);
+    return failed;
+}
+
+bool relay_flushed(const struct relay *r, enum relay_direction d)
+{
+    return !r->flows[d].first && r->flows[d].in_pipe == 0;
+}
+
+void relay_observe(struct relay *r, bool on)
+{
+    r->flows[RELAY_DOWN].observed = on;
 }
 
 uint64_t relay_bytes(const struct relay *r, enum relay_direction d)

@@ -14,6 +14,7 @@
 
 #include "audit/submit.h"
 #include "base/fd.h"
+#include "dns/server.h"
 #include "session/session_state.h"
 
 /* Most clients speak at once; one that does not within this is taken to wait for the server. */
@@ -45,6 +46,7 @@ static void end(struct session *s)
     fd_close(&s->client_fd);
     fd_close(&s->server_fd);
     free(s->first);
+    free(s->hello);
     process_unref(s->subject.process);
     LIST_REMOVE(s, all);
     free(s);
@@ -85,17 +87,28 @@ void session_wait(struct session *s, unsigned timeout_ms, bool readable)
     }
 }
 
-/* The record was written: TLS hears why, others are reset. */
+/* The server hears nothing more, and no end that looks like one in order. */
+static void drop_server(struct session *s)
+{
+    const struct linger at_once = {.l_onoff = 1}, in_order = {0};
+    if (s->server_fd >= 0)
+        setsockopt(s->server_fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    fd_close(&s->server_fd);
+    setsockopt(s->client_fd, SOL_SOCKET, SO_LINGER, &in_order, sizeof in_order);
+}
+
+/* The record was written: TLS hears why, between two messages of the server's; others are reset. */
 static void on_refusal_recorded(void *context, int status)
 {
     struct session *s = context;
     uint8_t alert[TLS_ALERT_LEN];
     (void)status; /* written or not: it is denied */
     s->ticket = NULL;
-    if (!s->is_tls || s->relay) {
+    if (!s->is_tls || (s->relay && !relay_flushed(s->relay, RELAY_DOWN))) {
         reset(s);
         return;
     }
+    drop_server(s);
     tls_alert_write(TLS_ALERT_ACCESS_DENIED, alert);
     s->state = SESSION_PARTING;
     if (send(s->client_fd, alert, sizeof alert, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ||
@@ -158,25 +171,31 @@ static void on_relay_done(void *context, int failed)
     end(s);
 }
 
-/* Connected: the client's first bytes, and everything behind them, may pass. */
+/* Connected: the server may speak, and what of the client's was judged may pass. */
 static void relay(struct session *s)
 {
+    const struct relay_events events = {on_relay_done, session_seen, session_pushed, s};
     set_abrupt(s, true);
-    s->relay =
-        relay_new(s->engine->base, s->engine->pipes, s->client_fd, s->server_fd, on_relay_done, s);
-    int failed = s->relay ? relay_start(s->relay, RELAY_DOWN, NULL, 0) : -ENOMEM;
-    if (!failed && (s->spoke || s->kind == SESSION_HOST_PORT)) {
-        s->state = SESSION_RELAYING;
-        session_wait(s, 0, false);
-        failed = relay_start(s->relay, RELAY_UP, s->first, s->first_len);
-        free(STEAL(s->first));
-        s->first_len = 0;
-    } else if (!failed) {
+    s->relay = relay_new(s->engine->base, s->engine->pipes, s->client_fd, s->server_fd, &events);
+    if (s->relay)
+        relay_observe(s->relay, s->kind == SESSION_EGRESS);
+    if (!s->relay || relay_start(s->relay, RELAY_DOWN, NULL, 0) < 0) {
+        session_fail(s, "limit");
+    } else if (s->spoke || s->kind == SESSION_HOST_PORT) {
+        session_pass_first(s);
+    } else {
         s->state = SESSION_GREETING;
         session_wait(s, 0, true);
     }
-    if (failed)
-        session_fail(s, "limit");
+}
+
+void session_hand_to_dns(struct session *s)
+{
+    set_abrupt(s, false);
+    dns_server_stream_begun(s->engine->dns, fd_steal(&s->client_fd), &s->subject.flow,
+                            s->subject.process ? process_ref(s->subject.process) : NULL, s->first,
+                            s->first_len);
+    end(s);
 }
 
 /* An end that waits no longer: what is undecided is recorded as failed, what was under way as
@@ -190,6 +209,10 @@ static void interrupt(struct session *s)
         session_fail(s, "interrupted");
         break;
     case SESSION_GREETING:
+    case SESSION_HELLO_ANSWER:
+    case SESSION_SECOND_HELLO:
+    case SESSION_UPGRADING:
+    case SESSION_LATE_HELLO:
     case SESSION_RELAYING:
         s->error = "interrupted";
         set_abrupt(s, false); /* what was sent is delivered still */
@@ -235,6 +258,8 @@ static void on_client(evutil_socket_t fd, short what, void *arg)
         on_parting(s);
     else if (s->state == SESSION_FIRST_BYTES || s->state == SESSION_GREETING)
         session_read_first(s);
+    else
+        session_watch_client(s);
 }
 
 static void on_server(evutil_socket_t fd, short what, void *arg)
@@ -242,7 +267,9 @@ static void on_server(evutil_socket_t fd, short what, void *arg)
     struct session *s = arg;
     (void)fd;
     (void)what;
-    if (s->state == SESSION_DIALING && session_dialed(s))
+    if (s->state != SESSION_DIALING)
+        session_watch_woken(s);
+    else if (session_dialed(s))
         relay(s);
 }
 
@@ -255,8 +282,10 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         session_fail(s, "upstream-timeout");
     else if (s->state == SESSION_PARTING)
         reset(s);
-    else
+    else if (s->state == SESSION_FIRST_BYTES || s->state == SESSION_GREETING)
         session_first_timeout(s);
+    else
+        session_watch_timeout(s);
 }
 
 /* A client that has gone for good, with its socket orphaned, must not hold a session for ever. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The client's first bytes: what they are, and what the policy says to that. They may come before
  * or after the server's. */
-#include "session/first_bytes.h"
 #include "session/session_state.h"
 
 #include <arpa/inet.h>
@@ -18,10 +17,11 @@
 #define UNDECIDED_MS 200
 /* How long a client that may not go anywhere by address alone gets to say a name. */
 #define NAME_MS 2000
+/* Of a handshake record: nobody else begins so, and a hello whose second byte is late is a hello.
+ */
+#define TLS_FIRST_BYTE 0x16
 
-/* Appends what can be read now. Returns 1 for more bytes, 0 for none yet, or a negative errno;
- * -ENODATA at the end of the stream. */
-static int read_more(struct session *s)
+int session_read(struct session *s)
 {
     size_t room = 4096;
     if (s->first_len >= FIRST_MAX)
@@ -39,8 +39,7 @@ static int read_more(struct session *s)
     return n == 0 ? -ENODATA : 1;
 }
 
-/* Waits for more of the message; the limit holds for all of it, however slowly it drips. */
-static void wait_for_more(struct session *s, unsigned limit_ms)
+void session_wait_for_more(struct session *s, unsigned limit_ms)
 {
     uint64_t passed = s->first_us ? (session_now_us() - s->first_us) / 1000 : 0;
     unsigned left = passed < WHOLE_MS ? (unsigned)(WHOLE_MS - passed) : 1;
@@ -53,12 +52,10 @@ static void on_late_recorded(void *context, int status)
 {
     struct session *s = context;
     s->ticket = NULL;
-    int failed = status < 0 ? status : relay_start(s->relay, RELAY_UP, s->first, s->first_len);
-    free(STEAL(s->first));
-    s->first_len = 0;
-    s->state = SESSION_RELAYING;
-    if (failed)
-        session_fail(s, status < 0 ? "unrecorded" : "limit");
+    if (status < 0)
+        session_fail(s, "unrecorded");
+    else
+        session_pass_first(s);
 }
 
 /* The server was reached by address or learnt name; a name that came later must hold there. */
@@ -87,7 +84,7 @@ static void go_on_late(struct session *s, const struct verdict *before)
 static void go_on(struct session *s, const struct verdict *before)
 {
     s->spoke = true;
-    if (s->state == SESSION_GREETING)
+    if (s->relay)
         go_on_late(s, before);
     else
         session_resolve(s);
@@ -97,6 +94,7 @@ static void judge_hello(struct session *s, const struct client_hello *hello)
 {
     const struct verdict before = s->verdict;
     s->is_tls = true;
+    s->hello_len = hello->consumed;
     if (hello->sni_invalid) {
         session_deny(s, "malformed");
         return;
@@ -116,13 +114,15 @@ static void judge_hello(struct session *s, const struct client_hello *hello)
     go_on(s, &before);
 }
 
-static void judge_raw(struct session *s, enum client_bytes bytes)
+static void judge_raw(struct session *s, enum first_bytes said)
 {
-    static const char *const words[] = {
-        [CLIENT_KNOWN] = "ssh", [CLIENT_HTTP] = "http", [CLIENT_UNKNOWN] = "unknown"};
+    static const enum client_bytes as[] = {
+        [FIRST_BYTES_NONE] = CLIENT_SILENT, [FIRST_BYTES_SSH] = CLIENT_KNOWN,
+        [FIRST_BYTES_HTTP1] = CLIENT_HTTP,  [FIRST_BYTES_H2C] = CLIENT_HTTP,
+        [FIRST_BYTES_DNS] = CLIENT_UNKNOWN, [FIRST_BYTES_UNKNOWN] = CLIENT_UNKNOWN};
     const struct verdict before = s->verdict;
-    s->first_bytes = words[bytes];
-    s->verdict = judge_address(s->engine, &s->subject, bytes, s->host);
+    s->said = said;
+    s->verdict = judge_address(s->engine, &s->subject, as[said], s->host);
     s->name_from = s->host[0] ? RECORD_NAME_DNS : RECORD_NAME_NONE;
     if (judge_passes(s->engine, &s->verdict))
         go_on(s, &before);
@@ -130,7 +130,7 @@ static void judge_raw(struct session *s, enum client_bytes bytes)
         session_deny(s, NULL);
 }
 
-static void judge_tls_bytes(struct session *s)
+void session_judge_hello(struct session *s)
 {
     struct client_hello hello;
     switch (client_hello_parse(s->first, s->first_len, &hello, NULL)) {
@@ -138,7 +138,7 @@ static void judge_tls_bytes(struct session *s)
         judge_hello(s, &hello);
         break;
     case CLIENT_HELLO_INCOMPLETE:
-        wait_for_more(s, WHOLE_MS);
+        session_wait_for_more(s, WHOLE_MS);
         break;
     case CLIENT_HELLO_BAD:
         s->is_tls = true;
@@ -147,24 +147,37 @@ static void judge_tls_bytes(struct session *s)
     }
 }
 
-static void judge_first(struct session *s)
+/* A query on any port is the DNS stage's; but not where a server has heard or said something
+ * already, which was not judged as DNS. */
+static void judge_dns(struct session *s)
 {
-    switch (first_bytes_classify(s->first, s->first_len)) {
+    if (!s->relay ||
+        (relay_bytes(s->relay, RELAY_UP) == 0 && relay_bytes(s->relay, RELAY_DOWN) == 0))
+        session_hand_to_dns(s);
+    else if (s->engine->audit_mode)
+        judge_raw(s, FIRST_BYTES_UNKNOWN);
+    else
+        session_deny(s, "malformed");
+}
+
+void session_judge_first(struct session *s)
+{
+    enum first_bytes said = first_bytes_classify(s->first, s->first_len);
+    switch (said) {
     case FIRST_BYTES_NONE:
-        wait_for_more(s, UNDECIDED_MS);
+        session_wait_for_more(s, s->first[0] == TLS_FIRST_BYTE ? WHOLE_MS : UNDECIDED_MS);
         break;
     case FIRST_BYTES_TLS:
-        judge_tls_bytes(s);
+        session_judge_hello(s);
+        break;
+    case FIRST_BYTES_DNS:
+        judge_dns(s);
         break;
     case FIRST_BYTES_UNKNOWN:
-        judge_raw(s, CLIENT_UNKNOWN);
-        break;
     case FIRST_BYTES_HTTP1:
     case FIRST_BYTES_H2C:
-        judge_raw(s, CLIENT_HTTP);
-        break;
     case FIRST_BYTES_SSH:
-        judge_raw(s, CLIENT_KNOWN);
+        judge_raw(s, said);
         break;
     }
 }
@@ -176,19 +189,19 @@ static void judge_end(struct session *s, int error)
         session_deny(s, "limit");
     else if (error != -ENODATA)
         session_fail(s, "client-reset");
-    else if (first_bytes_classify(s->first, s->first_len) == FIRST_BYTES_TLS)
+    else if (s->first_len && s->first[0] == TLS_FIRST_BYTE)
         session_deny(s, "malformed");
     else /* that was all: judged by address, and recorded */
-        judge_raw(s, s->first_len ? CLIENT_UNKNOWN : CLIENT_SILENT);
+        judge_raw(s, s->first_len ? FIRST_BYTES_UNKNOWN : FIRST_BYTES_NONE);
 }
 
 void session_read_first(struct session *s)
 {
-    int got = read_more(s);
+    int got = session_read(s);
     if (got > 0)
-        judge_first(s);
+        session_judge_first(s);
     else if (got == 0)
-        wait_for_more(s, WHOLE_MS);
+        session_wait_for_more(s, WHOLE_MS);
     else
         judge_end(s, got);
 }
@@ -197,8 +210,9 @@ void session_read_first(struct session *s)
 void session_first_timeout(struct session *s)
 {
     if (s->first_len) {
-        if (first_bytes_classify(s->first, s->first_len) == FIRST_BYTES_NONE)
-            judge_raw(s, CLIENT_UNKNOWN);
+        if (s->first[0] != TLS_FIRST_BYTE &&
+            first_bytes_classify(s->first, s->first_len) == FIRST_BYTES_NONE)
+            judge_raw(s, FIRST_BYTES_UNKNOWN);
         else
             session_deny(s, "limit");
     } else if (s->state != SESSION_FIRST_BYTES) {

@@ -16,7 +16,8 @@ static void describe(const struct session *s, struct record *r)
         r->name_from = s->name_from;
     }
     r->has_opened = s->is_tls;
-    r->first_bytes = text_of(s->is_tls ? NULL : s->first_bytes);
+    r->first_bytes =
+        text_of(s->is_tls || s->said == FIRST_BYTES_NONE ? NULL : first_bytes_name(s->said));
     r->dialed_ip = s->dialed_ip != r->dst_ip ? s->dialed_ip : 0;
     if (s->reason)
         r->reason = text_of(s->reason);

@@ -115,8 +115,8 @@ check_equal T13 "a server that speaks first, by learnt name" "220 lab ready 64" 
 check_equal T13 "which is in the record" "third.example dns" \
     "$(record_field '.event == "connect"' '"\(.host) \(.name_from)"')"
 behind -- sh -c "getent ahostsv4 third.example >/dev/null; greeted $THIRD_IP 2222 $LAB/www/hello"
-check_equal T13 "a ClientHello for another name, after the greeting, goes nowhere" \
-    "220 lab ready 0" "$(paste -sd' ' "$OUT")"
+check_equal T13 "a ClientHello for another name, after the greeting, hears an alert, and no echo" \
+    "220 lab ready 7" "$(paste -sd' ' "$OUT")"
 check_equal T13 "and is recorded" 1 "$(records '.event == "connect" and .outcome == "denied" and
     .name_from == "sni"')"
 syns=$(lab_syns "$THIRD_IP")

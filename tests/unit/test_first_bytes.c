@@ -12,6 +12,7 @@
 #define HTTP1   FIRST_BYTES_HTTP1
 #define H2C     FIRST_BYTES_H2C
 #define SSH     FIRST_BYTES_SSH
+#define DNS     FIRST_BYTES_DNS
 #define UNKNOWN FIRST_BYTES_UNKNOWN
 #define B(s)    s, sizeof(s) - 1
 
@@ -41,20 +42,20 @@ static void test_protocols(void **state UNUSED)
 {
     static const struct row table[] = {
         {B("\x16\x03\x01\x02\0\1\0\1\xfc\3\3"), TLS, 2},
-        {B("\x16\x02\x01"), UNKNOWN, 2},
-        {B("\x15\x03\x01\0\2"), UNKNOWN, 1},
-        {B("\x80\x2e\1\3\1"), UNKNOWN, 1}, /* SSLv2 */
+        {B("\x16\x02\x01\0\x40\1"), UNKNOWN, 5},
+        {B("\x15\x03\x01\0\2\2\x28"), UNKNOWN, 7},
+        {B("\x80\x2e\1\3\1\0\x15"), UNKNOWN, 7}, /* SSLv2 */
         {B("SSH-2.0-OpenSSH_9.2\r\n"), SSH, 4},
         {B("SSH"), NONE, 0},
-        {B("SSL\n"), UNKNOWN, 4},
+        {B("SSL\nx"), UNKNOWN, 5},
         {B("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4"), H2C, 24},
         {B("PRI * HTTP/2.0\r\n\r\nSM\r\n\r"), NONE, 0},
-        {B("\0\x1d\x12\x34\1\0\0\1"), UNKNOWN, 1},     /* DNS over TCP */
-        {B("\0\0\0\x08\x04\xd2\x16\x2f"), UNKNOWN, 1}, /* PostgreSQL */
-        {B("\x05\x01\0"), UNKNOWN, 1},                 /* SOCKS */
-        {B("\x03\0\0\x13"), UNKNOWN, 1},               /* RDP */
-        {B("{\"id\":1}\n"), UNKNOWN, 1},
-        {B("*1\r\n$4\r\nPING\r\n"), UNKNOWN, 4}, /* Redis */
+        {B("\0\0\0\x08\x04\xd2\x16\x2f"), UNKNOWN, 2},     /* PostgreSQL */
+        {B("\x05\x01\0"), NONE, 0},                        /* SOCKS: too little */
+        {B("\x04\x01\0\x50\x5d\xb8\xd8\x22"), UNKNOWN, 5}, /* SOCKS 4 */
+        {B("\x03\0\0\x13\x0e\xe0"), UNKNOWN, 5},           /* RDP */
+        {B("{\"id\":1}\n"), UNKNOWN, 7},
+        {B("*1\r\n$4\r\nPING\r\n"), UNKNOWN, 7}, /* Redis */
         {B("PING\r\n"), UNKNOWN, 6},
         {B("PING\n"), UNKNOWN, 5},
         {B("EHLO client.example\r\n"), UNKNOWN, 21},
@@ -63,7 +64,29 @@ static void test_protocols(void **state UNUSED)
         {B("get key\r\n"), UNKNOWN, 9},                      /* memcached */
         {B("NICK a\r\n"), UNKNOWN, 8},
         {B("INVITE sip:a@b.example SIP/2.0\r\n"), UNKNOWN, 32},
-        {B("HTTP/1.1 200 OK\r\n"), UNKNOWN, 5},
+        {B("HTTP/1.1 200 OK\r\n"), UNKNOWN, 7},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+        check(&table[i]);
+}
+
+/* D04: by the form of the question's header, whatever the port. */
+static void test_questions(void **state UNUSED)
+{
+    static const struct row table[] = {
+        {B("\0\x1d\x12\x34\1\0\0\1\0\0\0\0\0\0\7example"), DNS, 14},
+        {B("\0\x1d\x12\x34\1\x20\0\1\0\0\0\0\0\1\7example"), DNS, 14}, /* AD, EDNS */
+        {B("\x12\0\x12\x34\0\0\0\1\0\0\0\0\0\1"), DNS, 14},            /* padded */
+        {B("\0\x1d\x12\x34\x28\0\0\1\0\2\0\3\0\1"), DNS, 14},          /* UPDATE */
+        {B("GE\x12\x34\1\0\0\1\0\0\0\0\0\0"), DNS, 14},
+        {B("\0\x0b\x12\x34\1\0\0\1\0\0\0\0\0\0"), UNKNOWN, 2},   /* too short */
+        {B("\0\x1d\x12\x34\x81\0\0\1\0\0\0\0\0\0"), UNKNOWN, 5}, /* an answer */
+        {B("\0\x1d\x12\x34\x11\0\0\1\0\0\0\0\0\0"), UNKNOWN, 5}, /* STATUS */
+        {B("\0\x1d\x12\x34\1\0\0\0\0\0\0\0\0\0"), UNKNOWN, 8},   /* no question */
+        {B("\0\x1d\x12\x34\1\0\0\2\0\0\0\0\0\0"), UNKNOWN, 8},
+        {B("\0\x1d\x12\x34\1\0\0\1\1\0\0\0\0\0"), UNKNOWN, 9},
+        {B("\0\x1d\x12\x34\1\0\0\1\0\0\0\0\1\0"), UNKNOWN, 13},
+        {B("\0\x1d\x12\x34\1\0\0\1\0\0\0\0\0"), NONE, 0},
     };
     for (size_t i = 0; i < ARRAY_SIZE(table); i++)
         check(&table[i]);
@@ -94,10 +117,10 @@ static void test_requests(void **state UNUSED)
         {B("\n\n\r\r\nGET /x HTTP/1.1\r\n"), HTTP1, 10},
         {B("GET \xc3\xbc HTTP/1.1\r\n"), HTTP1, 17},
         {B("\r\n"), NONE, 0},
-        {B("GET \0/ HTTP/1.1\r\n"), UNKNOWN, 5},
+        {B("GET \0/ HTTP/1.1\r\n"), UNKNOWN, 7},
         {B("GET x\x7f"), UNKNOWN, 6},
-        {B("G\xc3T / HTTP/1.1\r\n"), UNKNOWN, 2},
-        {B(" GET / HTTP/1.1\r\n"), UNKNOWN, 1},
+        {B("G\xc3T / HTTP/1.1\r\n"), UNKNOWN, 7},
+        {B(" GET / HTTP/1.1\r\n"), UNKNOWN, 7},
         {B("SET a b\r\n"), UNKNOWN, 9},
         {B("BREW /pot HTTP/1.1 x\r\n"), UNKNOWN, 22},
         {B("BREW /pot XHTTP/1.1\r\n"), UNKNOWN, 21},
@@ -131,7 +154,8 @@ static void test_long_lines(void **state UNUSED)
 
 static void test_names(void **state UNUSED)
 {
-    static const char *const names[] = {"none", "tls", "http", "h2c", "ssh", "unknown", "unknown"};
+    static const char *const names[] = {"none", "tls", "http",    "h2c",
+                                        "ssh",  "dns", "unknown", "unknown"};
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         assert_string_equal(first_bytes_name((enum first_bytes)i), names[i]);
     assert_int_equal(first_bytes_classify(NULL, 0), NONE);
@@ -140,10 +164,8 @@ static void test_names(void **state UNUSED)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        REPORT("T13", test_protocols),
-        REPORT("H03", test_requests),
-        REPORT("-", test_long_lines),
-        REPORT("-", test_names),
+        REPORT("T13", test_protocols), REPORT("D04", test_questions), REPORT("H03", test_requests),
+        REPORT("-", test_long_lines),  REPORT("-", test_names),
     };
     return unit_run(tests, ARRAY_SIZE(tests));
 }
