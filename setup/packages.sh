@@ -13,7 +13,7 @@ build='gcc libc6-dev make clang bpftool|linux-tools-generic libbpf-dev libevent-
     libjansson-dev libidn2-dev libpsl-dev libseccomp-dev libcap-ng-dev libmnl-dev
     libnetfilter-queue-dev libyaml-dev pkg-config|pkgconf iptables'
 tests='libcmocka-dev nginx|nginx-light unbound bind9-dnsutils|dnsutils curl iproute2 openssl jq
-    mawk|gawk util-linux procps sudo strace slirp4netns'
+    mawk|gawk util-linux procps sudo strace slirp4netns openssh-client openssh-server git'
 lint='clang-format shellcheck mandoc cppcheck'
 
 policy=/usr/sbin/policy-rc.d

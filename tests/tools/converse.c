@@ -24,6 +24,7 @@ struct peer {
     int fd;
     char heard[HEARD_MAX + 1];
     size_t n_heard, looked; /* before it, an earlier step has looked */
+    size_t total;           /* with what was not kept for want of room */
     const char *end;        /* how the other side ended, or NULL */
 };
 
@@ -43,8 +44,10 @@ static bool hear(struct peer *p)
                      : recv(p->fd, scrap, sizeof(scrap), 0);
     if (n <= 0)
         p->end = n == 0 ? "end" : errno == ECONNRESET ? "reset" : strerrorname_np(errno);
-    else if (room)
-        p->n_heard += (size_t)n;
+    if (n > 0) {
+        p->total += (size_t)n;
+        p->n_heard += room ? (size_t)n : 0;
+    }
     return n > 0;
 }
 
@@ -270,7 +273,7 @@ static void print_heard(const struct peer *p, const char *failed)
             n += (size_t)sprintf(line + n, c == '\r' ? "\\r" : c == '\n' ? "\\n" : "\\x%02x", c);
     }
     line[n] = '\0';
-    printf("%zu %s%s%s %s\n", p->n_heard, p->end ? p->end : "open", failed ? " at " : "",
+    printf("%zu %s%s%s %s\n", p->total, p->end ? p->end : "open", failed ? " at " : "",
            failed ? failed : "", line);
     fflush(stdout);
 }

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { UDP, TCP, FIRST_CLIENT, MAX_FDS = 1024 };
+enum { UDP, TCP, FIRST_CLIENT, MAX_FDS = 8192 };
 
 static int listen_on(int type, uint16_t port)
 {
