@@ -204,15 +204,20 @@ static void fail(struct exchange *x, int status)
     conclude(x, &r);
 }
 
+/* What is learnt is in the log: of more addresses than a record holds, there are more records. */
 static void learn(struct exchange *x, const struct dns_answer *a, struct record *r)
 {
+    int status;
     for (size_t i = 0; i < a->n_addresses; i++) {
         if (x->question.is_host)
             names_learn(x->engine->names, ENGINE_CLIENT, x->question.host, a->addresses[i].ip,
                         a->addresses[i].ttl, engine_now());
-        if (r->n_answers < RECORD_ANSWERS_MAX)
-            r->answers[r->n_answers++] =
-                (struct record_answer){a->addresses[i].ip, a->addresses[i].ttl};
+        if (r->n_answers == RECORD_ANSWERS_MAX) {
+            (void)submit_record(x->engine->submit, r, NULL, NULL, &status);
+            r->n_answers = 0;
+        }
+        r->answers[r->n_answers++] =
+            (struct record_answer){a->addresses[i].ip, a->addresses[i].ttl};
     }
 }
 
@@ -233,7 +238,8 @@ static void on_answer(void *context, int status, const void *message, size_t len
     size_t limit = x->tcp ? DNS_MESSAGE_MAX : MIN(x->question.udp_size, DNS_UDP_MAX);
     size_t size = MAX(len + 64, DNS_UDP_MAX);
     if (make_room(x, size))
-        x->message_len = dns_write_answer(&x->question, message, len, limit, x->message, size);
+        x->message_len =
+            dns_write_answer(&x->question, x->query, message, len, limit, x->message, size);
     conclude(x, &r);
 }
 

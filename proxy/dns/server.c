@@ -34,7 +34,7 @@ struct udp {
 
 struct dns_server {
     struct engine *engine;
-    struct resolver_address self[RESOLVERS_MAX];
+    struct resolver self[RESOLVERS_MAX];
     size_t n_self;
     struct udp udp[UDP_SOCKETS];
     size_t n_udp, udp_pending;
@@ -65,7 +65,8 @@ struct stream {
 static bool is_self(const struct dns_server *s, const struct flow_key *flow, bool loopback)
 {
     for (size_t i = 0; !loopback && i < s->n_self; i++)
-        if (s->self[i].ip == ntohl(flow->dst_ip))
+        if (s->self[i].address.ip == ntohl(flow->dst_ip) &&
+            s->self[i].address.port == flow->dst_port)
             return true;
     return loopback;
 }
@@ -194,7 +195,7 @@ void dns_server_drain(struct dns_server *s)
             ;
 }
 
-struct dns_server *dns_server_new(struct engine *e, const struct resolver_address *self, size_t n)
+struct dns_server *dns_server_new(struct engine *e, const struct resolver *self, size_t n)
 {
     struct dns_server *s = calloc(1, sizeof *s);
     if (!s)

@@ -15,7 +15,7 @@ struct dns_server;
 
 /* self: addresses that the client's resolv.conf names; a query to one of them is a query to the
  * filter itself, and the host's resolvers are asked. Copied. */
-struct dns_server *dns_server_new(struct engine *e, const struct resolver_address *self,
+struct dns_server *dns_server_new(struct engine *e, const struct resolver *self,
                                   size_t n) NODISCARD NONNULL(1);
 void dns_server_free(struct dns_server *s); /* accepts NULL */
 

@@ -26,6 +26,8 @@ enum dns_type {
     DNS_OPT = 41,
     DNS_SVCB = 64,
     DNS_HTTPS = 65,
+    DNS_TKEY = 249,
+    DNS_TSIG = 250,
     DNS_AXFR = 252,
     DNS_ANY = 255,
 };
@@ -55,7 +57,8 @@ struct dns_question {
 int dns_read_query(const void *data, size_t len, struct dns_question *q, const char **why) NODISCARD
     NONNULL(3);
 
-#define DNS_ANSWERS_MAX 32
+/* More than a name is ever given; of a message of 64 KiB the rest is left out. */
+#define DNS_ANSWERS_MAX 256
 struct dns_answer {
     unsigned rcode;
     bool truncated;
@@ -64,6 +67,8 @@ struct dns_answer {
         uint32_t ip, ttl;
     } addresses[DNS_ANSWERS_MAX]; /* ip in host byte order */
     size_t n_addresses;
+    size_t n_records; /* of the answer section, whatever they are */
+    uint32_t ttl;     /* the least of those; UINT32_MAX where there is none */
 };
 
 /* Reads a resolver's answer to q, which was sent with id `id`. Everything must hold: id, QR, one
@@ -74,8 +79,15 @@ int dns_read_answer(const void *data, size_t len, uint16_t id, const struct dns_
                     const void *query, struct dns_answer *out, const char **why) NODISCARD
     NONNULL(4, 5, 6);
 
-/* Writes the query that we send upstream for q: our id, the same question, RD, EDNS with
- * DNS_UDP_MAX and nothing else. Returns its length, or 0 when it does not fit size. */
+/* Takes so many seconds off every TTL of a message that dns_write_answer has written. 0 or
+ * -EBADMSG.
+ */
+int dns_age(void *message, size_t len, uint32_t seconds) NODISCARD NONNULL(1);
+
+/* Writes the query that we send upstream for q: our id, the same question in lower case (letter
+ * case could tell something), RD, EDNS with DNS_UDP_MAX and nothing else: no option of the
+ * client's, its subnet least of all, and no DO bit. Returns its length, or 0 when it does not fit
+ * size. */
 size_t dns_write_query(const struct dns_question *q, const void *query, uint16_t id, void *out,
                        size_t size) NONNULL(1, 2, 4);
 /* Writes a query for the addresses of a name of our own (normal form), type A. */
@@ -90,8 +102,9 @@ size_t dns_write_reply(const struct dns_question *q, const void *query, unsigned
 size_t dns_write_error(const void *query, size_t len, unsigned rcode, void *out, size_t size);
 
 /* Makes a resolver's answer, which dns_read_answer has taken, into the answer for the client:
- * the client's id, RA set; the OPT record replaced by one of ours where the client spoke EDNS and
- * taken out where not; AAAA, HTTPS and SVCB records taken out of every section. Cut to `limit`
- * with TC set when longer. Returns its length, 0 when it could not be made. */
-size_t dns_write_answer(const struct dns_question *q, const void *answer, size_t len, size_t limit,
-                        void *out, size_t size) NONNULL(1, 2, 5);
+ * the client's id and question, letter by letter as it stands in query; RA set; the OPT record
+ * replaced by one of ours where the client spoke EDNS and taken out where not; AAAA, HTTPS and SVCB
+ * records taken out of every section. Cut to `limit` with TC set when longer. Returns its length, 0
+ * when it could not be made. */
+size_t dns_write_answer(const struct dns_question *q, const void *query, const void *answer,
+                        size_t len, size_t limit, void *out, size_t size) NONNULL(1, 2, 3, 6);

@@ -44,7 +44,7 @@ int dns_name_read(struct dns_bytes message, size_t *at, struct dns_name *out)
     return 0;
 }
 
-static uint8_t lower(uint8_t c)
+uint8_t dns_lower(uint8_t c)
 {
     return c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
 }
@@ -53,9 +53,8 @@ bool dns_name_equal(const struct dns_name *a, const struct dns_name *b)
 {
     if (a->len != b->len)
         return false;
-    /* Length bytes are below 'A', so they may take part in the folding. */
     for (size_t i = 0; i < a->len; i++)
-        if (lower(a->wire[i]) != lower(b->wire[i]))
+        if (dns_lower(a->wire[i]) != dns_lower(b->wire[i]))
             return false;
     return true;
 }
@@ -91,7 +90,7 @@ void dns_name_text(const struct dns_name *name, char out[DNS_NAME_TEXT])
 
 static bool is_host_byte(uint8_t c)
 {
-    c = lower(c);
+    c = dns_lower(c);
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 

@@ -69,6 +69,8 @@ struct dns_name {
 /* Reads the name at *at, following compression, and moves *at behind it. 0 or -EBADMSG. */
 int dns_name_read(struct dns_bytes message, size_t *at, struct dns_name *out) NODISCARD
     NONNULL(2, 3);
+/* Into lower case; length bytes, which are below 'A', stay what they are. */
+uint8_t dns_lower(uint8_t c);
 /* Letter case does not count. */
 bool dns_name_equal(const struct dns_name *a, const struct dns_name *b) NODISCARD NONNULL(1, 2);
 void dns_name_text(const struct dns_name *name, char out[DNS_NAME_TEXT]) NONNULL(1, 2);
@@ -83,6 +85,12 @@ struct dns_record {
     uint32_t ttl;
     size_t rdata, end; /* offsets into the message */
 };
+
+/* Seconds; of the values that would be negative, 0 (RFC 2181, section 8). */
+static inline uint32_t dns_ttl(const struct dns_record *r)
+{
+    return r->ttl > INT32_MAX ? 0 : r->ttl;
+}
 
 /* Reads the record at *at, its data too, and moves *at behind it. 0 or -EBADMSG. */
 int dns_record_read(struct dns_bytes message, size_t *at, struct dns_record *out) NODISCARD

@@ -84,8 +84,8 @@ int dns_read_query(const void *data, size_t len, struct dns_question *q, const c
     q->question_len = at - DNS_HEADER;
     if (q->class != DNS_CLASS_IN)
         return bad(why, "class");
-    /* Nothing can be of type 0, and OPT is no data that could be asked for. */
-    if (q->type == 0 || q->type == DNS_OPT)
+    /* Nothing can be of type 0; OPT, TKEY and TSIG are no data that could be asked for. */
+    if (q->type == 0 || q->type == DNS_OPT || q->type == DNS_TKEY || q->type == DNS_TSIG)
         return bad(why, "type");
     fault = h.additionals ? query_opt_fault(message, &at, q) : NULL;
     if (fault)
@@ -104,9 +104,9 @@ struct aliases {
     size_t n;
 };
 
-/* Walks over every record; notes the aliases and the OPT's part of the rcode. */
+/* Walks over every record; notes the aliases, the OPT's part of the rcode, and the least TTL. */
 static const char *walk_records(struct dns_bytes message, const struct header *h, size_t at,
-                                struct aliases *aliases, unsigned *rcode)
+                                struct aliases *aliases, struct dns_answer *out)
 {
     size_t n_answers = h->answers;
     size_t n_before_additional = n_answers + h->authorities;
@@ -121,11 +121,15 @@ static const char *walk_records(struct dns_bytes message, const struct header *h
             if (has_opt || i < n_before_additional || !dns_opt_is_good(message, &record))
                 return "edns";
             has_opt = true;
-            *rcode |= record.ttl >> 24 << 4;
+            out->rcode |= record.ttl >> 24 << 4;
             continue;
         }
         if (record.class != DNS_CLASS_IN)
             return "class";
+        if (i < n_answers) {
+            out->n_records++;
+            out->ttl = MIN(out->ttl, dns_ttl(&record));
+        }
         if (record.type == DNS_CNAME && i < n_answers) {
             if (aliases->n == ALIASES_MAX)
                 return "chain";
@@ -180,7 +184,7 @@ static int take_addresses(struct dns_bytes message, size_t at, size_t n,
         if (record.type != DNS_A || !dns_name_equal(&record.owner, owner))
             continue;
         out->addresses[out->n_addresses].ip = dns_get32(message.data + record.rdata);
-        out->addresses[out->n_addresses].ttl = record.ttl > INT32_MAX ? 0 : record.ttl;
+        out->addresses[out->n_addresses].ttl = dns_ttl(&record);
         out->n_addresses++;
     }
     return 0;
@@ -193,7 +197,8 @@ int dns_read_answer(const void *data, size_t len, uint16_t id, const struct dns_
     struct aliases aliases = {.n = 0};
     struct dns_name name;
     size_t at = DNS_HEADER, records = DNS_HEADER + q->question_len;
-    out->n_addresses = 0;
+    out->n_addresses = out->n_records = 0;
+    out->ttl = UINT32_MAX;
     if (len < DNS_HEADER || len > DNS_MESSAGE_MAX)
         return bad(why, "length");
     struct header h = header_read(data);
@@ -210,7 +215,7 @@ int dns_read_answer(const void *data, size_t len, uint16_t id, const struct dns_
         return bad(why, "question");
     out->rcode = h.flags & DNS_RCODE;
     out->truncated = h.flags & DNS_TC;
-    const char *fault = walk_records(message, &h, records, &aliases, &out->rcode);
+    const char *fault = walk_records(message, &h, records, &aliases, out);
     if (fault)
         return bad(why, fault);
     if (out->rcode != DNS_NOERROR || (q->type != DNS_A && q->type != DNS_ANY))
@@ -218,4 +223,27 @@ int dns_read_answer(const void *data, size_t len, uint16_t id, const struct dns_
     if (dns_name_read(message, &at, &name) || follow_aliases(message, &aliases, &name))
         return bad(why, "chain");
     return take_addresses(message, records, h.answers, &name, out) ? bad(why, "record") : 0;
+}
+
+int dns_age(void *message, size_t len, uint32_t seconds)
+{
+    enum { BEFORE_DATA = 6 }; /* the TTL stands so far in front of a record's data */
+    uint8_t *bytes = message;
+    struct dns_bytes whole = {bytes, len};
+    struct dns_name name;
+    size_t at = DNS_HEADER;
+    if (len < DNS_HEADER || dns_name_read(whole, &at, &name) || len - at < 4)
+        return -EBADMSG;
+    struct header h = header_read(bytes);
+    size_t n = (size_t)h.answers + h.authorities + h.additionals;
+    for (at += 4; n > 0; n--) {
+        struct dns_record record;
+        if (dns_record_read(whole, &at, &record))
+            return -EBADMSG;
+        if (record.type == DNS_OPT)
+            continue;
+        uint32_t ttl = dns_ttl(&record);
+        dns_put32(bytes + record.rdata - BEFORE_DATA, ttl > seconds ? ttl - seconds : 0);
+    }
+    return 0;
 }

@@ -151,14 +151,16 @@ static void put_rdata(struct writer *w, struct dns_bytes message, const struct d
         w->failed = true;
 }
 
-/* Writes the record whole, or fails and leaves the message as it was. */
-static void put_record(struct writer *w, struct dns_bytes message, const struct dns_record *record)
+/* Writes the record whole, or fails and leaves the message as it was. What belongs to the name that
+ * was asked for is given under it in the letters of the question. */
+static void put_record(struct writer *w, struct dns_bytes message, const struct dns_record *record,
+                       const struct dns_name *asked)
 {
     size_t begin = w->len;
-    put_name(w, &record->owner, true);
+    put_name(w, dns_name_equal(&record->owner, asked) ? asked : &record->owner, true);
     put16(w, record->type);
     put16(w, record->class);
-    put32(w, record->ttl > INT32_MAX ? 0 : record->ttl);
+    put32(w, dns_ttl(record));
     size_t length_at = w->len;
     put16(w, 0);
     put_rdata(w, message, record);
@@ -179,7 +181,7 @@ enum copied { COPIED_ALL, COPIED_CUT, COPIED_BAD };
 /* Copies the records of the three sections and counts what was written; *rcode gets the part of
  * it that stands in an OPT. */
 static enum copied copy_sections(struct writer *w, struct dns_bytes message, size_t at,
-                                 unsigned counts[3], unsigned *rcode)
+                                 const struct dns_name *asked, unsigned counts[3], unsigned *rcode)
 {
     for (size_t section = 0; section < 3; section++) {
         unsigned n = dns_get16(message.data + 6 + section * 2);
@@ -191,7 +193,7 @@ static enum copied copy_sections(struct writer *w, struct dns_bytes message, siz
                 *rcode |= record.ttl >> 24 << 4;
             if (is_withheld(record.type))
                 continue;
-            put_record(w, message, &record);
+            put_record(w, message, &record, asked);
             if (w->failed)
                 return COPIED_CUT;
             counts[section]++;
@@ -213,15 +215,15 @@ static unsigned rcode_for(const struct dns_question *q, unsigned rcode)
     return rcode > DNS_RCODE && !q->has_edns ? DNS_SERVFAIL : rcode;
 }
 
-size_t dns_write_answer(const struct dns_question *q, const void *answer, size_t len, size_t limit,
-                        void *out, size_t size)
+size_t dns_write_answer(const struct dns_question *q, const void *query, const void *answer,
+                        size_t len, size_t limit, void *out, size_t size)
 {
-    struct dns_bytes message = {answer, len};
+    struct dns_bytes message = {answer, len}, asked = {query, DNS_HEADER + q->question_len};
     struct writer w;
     struct dns_name name;
     unsigned counts[3] = {0};
     size_t at = DNS_HEADER, reserved = q->has_edns ? DNS_OPT_LEN : 0, cap = MIN(limit, size);
-    if (len < DNS_HEADER || cap < reserved || dns_name_read(message, &at, &name) || len - at < 4)
+    if (len < asked.len || cap < reserved || dns_name_read(asked, &at, &name))
         return 0;
     unsigned flags = dns_get16(message.data + 2);
     unsigned rcode = flags & DNS_RCODE;
@@ -230,10 +232,10 @@ size_t dns_write_answer(const struct dns_question *q, const void *answer, size_t
     writer_init(&w, out, cap - reserved);
     put_header(&w, q->id, 0, 1, 0);
     put_name(&w, &name, false);
-    put_bytes(&w, message.data + at, 4);
+    put_bytes(&w, asked.data + at, 4);
     if (w.failed)
         return 0;
-    switch (copy_sections(&w, message, at + 4, counts, &rcode)) {
+    switch (copy_sections(&w, message, asked.len, &name, counts, &rcode)) {
     case COPIED_BAD:
         return 0;
     case COPIED_CUT:
@@ -260,6 +262,8 @@ size_t dns_write_query(const struct dns_question *q, const void *query, uint16_t
     writer_init(&w, out, size);
     put_header(&w, id, q->rd ? DNS_RD : 0, 1, 1);
     put_bytes(&w, (const uint8_t *)query + DNS_HEADER, q->question_len);
+    for (size_t i = DNS_HEADER; i + 4 < w.len && !w.failed; i++)
+        w.out[i] = dns_lower(w.out[i]);
     put_opt(&w, 0, false, 0);
     return finish(&w);
 }

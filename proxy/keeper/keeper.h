@@ -72,7 +72,7 @@ struct keeper {
     char *cgroup_path; /* the last one that the table asked for */
     struct hooks *hooks;
     int flows_fd, names_fd;
-    struct resolver_address self[RESOLVERS_MAX]; /* resolvers that resolv.conf names */
+    struct resolver self[RESOLVERS_MAX]; /* resolvers that resolv.conf names */
     size_t n_self;
     const char *resolv_conf; /* text for the command, NULL to leave it */
     struct event_base *base;

@@ -2,7 +2,6 @@
  * The options of `run` as one table: what reads each, and the line that --help prints. */
 #include "keeper/options.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,33 +55,23 @@ static int add_host_port(void *field, const char *value)
     return 0;
 }
 
-int resolver_parse(const char *text, struct resolver_address *out)
-{
-    char address[INET_ADDRSTRLEN];
-    const char *colon = strchr(text, ':');
-    size_t len = colon ? (size_t)(colon - text) : strlen(text);
-    struct in_addr in;
-    unsigned long port = 53;
-    if (len >= sizeof address)
-        return -EINVAL;
-    memcpy(address, text, len);
-    address[len] = '\0';
-    if (inet_pton(AF_INET, address, &in) != 1 || (colon && read_number(colon + 1, 65535, &port)))
-        return -EINVAL;
-    out->ip = ntohl(in.s_addr);
-    out->port = (uint16_t)port;
-    return 0;
-}
-
 static int add_resolver(void *field, const char *value)
 {
     struct options *o = (struct options *)((char *)field - offsetof(struct options, resolvers));
     if (o->n_resolvers == RESOLVERS_MAX)
         return -E2BIG;
-    int failed = resolver_parse(value, &o->resolvers[o->n_resolvers]);
+    int failed = resolver_parse(value, &o->resolvers[o->n_resolvers], NULL);
     if (!failed)
         o->n_resolvers++;
     return failed;
+}
+
+/* What is wrong with it, of the several parts that it has. */
+static const char *resolver_fault(const char *value)
+{
+    struct resolver scrap;
+    const char *why = NULL;
+    return resolver_parse(value, &scrap, &why) ? why : NULL;
 }
 
 static int set_log_args(void *field, const char *value)
@@ -131,8 +120,8 @@ static const struct option_row {
     {"log-args", "HOW", FIELD(log_args), set_log_args,
      "arguments in the log: redacted (default), full or none"},
     {"user", "USER", FIELD(user), set_text, "run as this user (needed when root calls)"},
-    {"resolver", "IP[:PORT]", FIELD(resolvers), add_resolver,
-     "ask this DNS server; may be repeated (default: the host's)"},
+    {"resolver", "[ZONE=]IP", FIELD(resolvers), add_resolver,
+     "ask this DNS server (IP or IP:PORT), for names of ZONE or all (default: the host's)"},
     {"host-port", "N", FIELD(host_ports), add_host_port,
      "let 127.0.0.1:N reach the host's own; may be repeated"},
     {"share", "PATH", FIELD(shares), add_item,
@@ -201,7 +190,9 @@ static int parse_option(int argc, char **argv, int *at, struct options *out, str
         return error_say(error, -EINVAL, "option '--%s' is given too often", row->name);
     if (failed)
         return error_say(error, -EINVAL, "option '--%s' cannot be '%s': %s", row->name, value,
-                         row->help ? row->help : "a number is meant");
+                         row->set == add_resolver ? resolver_fault(value)
+                         : row->help              ? row->help
+                                                  : "a number is meant");
     ++*at;
     return 0;
 }

@@ -11,7 +11,7 @@
 #include "audit/record.h"
 #include "base/attrib.h"
 #include "base/error.h"
-#include "dns/forward.h"
+#include "dns/resolver.h"
 
 #define OPTIONS_LIST_MAX 64
 
@@ -24,7 +24,7 @@ struct options {
     struct options_list policies, shares;
     uint16_t host_ports[OPTIONS_LIST_MAX];
     size_t n_host_ports;
-    struct resolver_address resolvers[RESOLVERS_MAX]; /* of --resolver; none: the host's */
+    struct resolver resolvers[RESOLVERS_MAX]; /* of --resolver; the host's where none is for all */
     size_t n_resolvers;
     const char *log, *user, *context, *repo;
     enum log_args log_args;
@@ -39,6 +39,3 @@ int options_parse(int argc, char **argv, struct options *out, struct error *erro
     NONNULL(2, 3, 4);
 /* The page that --help prints. */
 void options_usage(void);
-
-/* "192.0.2.1" or "192.0.2.1:5353" (port 53 otherwise). Returns 0 or -EINVAL. */
-int resolver_parse(const char *text, struct resolver_address *out) NODISCARD NONNULL(1, 2);

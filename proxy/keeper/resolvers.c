@@ -22,10 +22,18 @@ static void read_resolv_conf(struct keeper *k, size_t *n_other)
         if (inet_pton(AF_INET, address, &in) != 1)
             ++*n_other;
         else if (k->n_self < RESOLVERS_MAX)
-            k->self[k->n_self++] = (struct resolver_address){ntohl(in.s_addr), 53};
+            k->self[k->n_self++] = (struct resolver){.address = {ntohl(in.s_addr), 53}};
     }
     if (f)
         fclose(f);
+}
+
+static bool has_one_for_all(const struct options *o)
+{
+    for (size_t i = 0; i < o->n_resolvers; i++)
+        if (!*o->resolvers[i].zone)
+            return true;
+    return false;
 }
 
 int keeper_find_resolvers(struct keeper *k, struct error *error)
@@ -36,13 +44,19 @@ int keeper_find_resolvers(struct keeper *k, struct error *error)
     /* Without an address that IPv4 reaches, programs inside would ask nobody. */
     if (k->n_self == 0)
         k->resolv_conf = OWN_RESOLV_CONF;
-    for (size_t i = 0; o->n_resolvers == 0 && i < k->n_self; i++)
-        o->resolvers[i] = k->self[i];
-    if (o->n_resolvers == 0)
-        o->n_resolvers = k->n_self;
-    if (o->n_resolvers == 0)
+    if (has_one_for_all(o))
+        return 0;
+    if (k->n_self == 0)
         return error_say(error, -ENOENT,
                          "/etc/resolv.conf names no IPv4 nameserver%s; give one with --resolver IP",
                          n_other ? " (only IPv6 ones)" : "");
+    for (size_t i = 0; i < k->n_self && o->n_resolvers < RESOLVERS_MAX; i++)
+        o->resolvers[o->n_resolvers++] = k->self[i];
+    if (!has_one_for_all(o))
+        return error_say(
+            error, -E2BIG,
+            "%d DNS servers are too many: --resolver names %zu for zones, and there is "
+            "no place for one that answers for all other names",
+            RESOLVERS_MAX + 1, o->n_resolvers);
     return 0;
 }

@@ -3,7 +3,6 @@
  * bytes are the keeper's, so a new proxy goes on where the old one ended. */
 #include "keeper/keeper.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <pwd.h>
 #include <signal.h>
@@ -33,14 +32,13 @@ static void add_user(struct role_start *start, const char *user, uid_t fallback)
     role_start_setting(start, "gid=%u", good ? pw->pw_gid : fallback);
 }
 
-static void add_resolvers(struct role_start *start, const char *key,
-                          const struct resolver_address *list, size_t n)
+static void add_resolvers(struct role_start *start, const char *key, const struct resolver *list,
+                          size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        struct in_addr in = {htonl(list[i].ip)};
-        char text[INET_ADDRSTRLEN];
-        inet_ntop(AF_INET, &in, text, sizeof text);
-        role_start_setting(start, "%s=%s:%u", key, text, list[i].port);
+        char text[RESOLVER_TEXT];
+        resolver_text(&list[i], text);
+        role_start_setting(start, "%s=%s", key, text);
     }
 }
 

@@ -166,12 +166,12 @@ static int prepare(struct proxy_role *p, const struct role_args *args, struct er
 }
 
 static size_t read_resolvers(const struct role_args *args, const char *key,
-                             struct resolver_address out[RESOLVERS_MAX])
+                             struct resolver out[RESOLVERS_MAX])
 {
     size_t n = 0;
     const char *text;
     while (n < RESOLVERS_MAX && (text = role_setting(args, key, n)))
-        if (resolver_parse(text, &out[n]) == 0)
+        if (resolver_parse(text, &out[n], NULL) == 0)
             n++;
         else
             break;
@@ -180,7 +180,7 @@ static size_t read_resolvers(const struct role_args *args, const char *key,
 
 static int make_stages(struct proxy_role *p, const struct role_args *args, struct error *error)
 {
-    struct resolver_address resolvers[RESOLVERS_MAX], self[RESOLVERS_MAX];
+    struct resolver resolvers[RESOLVERS_MAX], self[RESOLVERS_MAX];
     const struct ipc_handlers handlers = {on_keeper_message, on_keeper_closed, p};
     struct engine *e = &p->engine;
     size_t n_resolvers = read_resolvers(args, "resolver", resolvers);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "dns/wire.h"
 #include "dns/wire_form.h"
@@ -38,7 +39,7 @@ static void check_written(const struct dns_question *q, const void *query, const
 {
     static uint8_t out[DNS_MESSAGE_MAX];
     struct dns_answer again;
-    size_t n = dns_write_answer(q, answer, len, limit, out, sizeof(out));
+    size_t n = dns_write_answer(q, query, answer, len, limit, out, sizeof(out));
     check(n <= limit);
     if (n == 0) {
         check(limit < DNS_HEADER + q->question_len + DNS_OPT_LEN);
@@ -55,6 +56,24 @@ static void check_written(const struct dns_question *q, const void *query, const
               again.addresses[i].ttl == learnt->addresses[i].ttl);
 }
 
+/* What we wrote, grown older, says the same, and no TTL has grown. */
+static void check_age(const struct dns_question *q, const void *query, const void *answer,
+                      size_t len)
+{
+    static uint8_t out[DNS_MESSAGE_MAX];
+    struct dns_answer before, after;
+    size_t n = dns_write_answer(q, query, answer, len, sizeof(out), out, sizeof(out));
+    if (n == 0)
+        return;
+    check(dns_read_answer(out, n, q->id, q, query, &before, NULL) == 0);
+    check(dns_age(out, n, 100) == 0);
+    check(dns_read_answer(out, n, q->id, q, query, &after, NULL) == 0);
+    check(after.n_addresses == before.n_addresses && after.ttl <= before.ttl);
+    for (size_t i = 0; i < after.n_addresses; i++)
+        check(after.addresses[i].ip == before.addresses[i].ip &&
+              after.addresses[i].ttl <= before.addresses[i].ttl);
+}
+
 static void check_query(const struct dns_question *q, const void *query)
 {
     uint8_t out[1024];
@@ -63,7 +82,7 @@ static void check_query(const struct dns_question *q, const void *query)
     size_t n = dns_write_query(q, query, ID, out, sizeof(out));
     check(n > 0 && dns_read_query(out, n, &again, NULL) == 0);
     check(again.id == ID && again.type == q->type && again.is_host == q->is_host);
-    check(strcmp(again.text, q->text) == 0 && strcmp(again.host, q->host) == 0);
+    check(strcasecmp(again.text, q->text) == 0 && strcmp(again.host, q->host) == 0);
     check(dns_write_reply(q, query, DNS_NXDOMAIN, DNS_EDE_BLOCKED, "why", out, sizeof(out)) > 0);
     if (q->is_host) {
         n = dns_write_query_name(q->host, ID, out, sizeof(out));
@@ -94,9 +113,11 @@ static void fuzz_answer(const struct dns_question *q, const uint8_t *query, cons
     if (!exact)
         return;
     memcpy(exact, answer, len);
-    if (dns_read_answer(exact, len, ID, q, query, &learnt, NULL) == 0)
+    if (dns_read_answer(exact, len, ID, q, query, &learnt, NULL) == 0) {
         for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++)
             check_written(q, query, exact, len, &learnt, limits[i]);
+        check_age(q, query, exact, len);
+    }
     free(exact);
 }
 

@@ -127,7 +127,8 @@ static void test_answer_cut_anywhere(void **state)
         for (size_t len = 0; len < answer.len; len++) {
             const uint8_t *cut = at_guard(answer.data, len);
             assert_int_equal(dns_read_answer(cut, len, 7, &q, query.data, &a, NULL), -EBADMSG);
-            assert_int_equal(dns_write_answer(&q, cut, len, 65535, out, sizeof(out)), 0);
+            assert_int_equal(dns_write_answer(&q, query.data, cut, len, 65535, out, sizeof(out)),
+                             0);
         }
     }
 }
@@ -150,7 +151,7 @@ static void test_answer_changed_anywhere(void **state)
             if (bit < 16 || (bit >= 12 * 8 && bit < (12 + q.question_len) * 8))
                 assert_int_equal(r, -EBADMSG);
             if (r == 0)
-                dns_write_answer(&q, data, answer.len, 65535, out, sizeof(out));
+                dns_write_answer(&q, query.data, data, answer.len, 65535, out, sizeof(out));
             answer.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
         }
     }
@@ -310,7 +311,7 @@ static const struct {
      "x.org DNAME y.org 60; www.x.org CNAME www.y.org 60; www.y.org A 10.0.0.1 60"},
     {"www.x.org TYPE999", false, "@12 TYPE999 abc 60", "www.x.org TYPE999 abc 60"},
     {"wWw.X.oRg A", false, "@12 A 10.0.0.1 60; www.x.org A 10.0.0.2 60",
-     "wWw.X.oRg A 10.0.0.1 60; www.x.org A 10.0.0.2 60"},
+     "wWw.X.oRg A 10.0.0.1 60; wWw.X.oRg A 10.0.0.2 60"},
     {". NS", false, ". NS a.root 60; . NS b.root 60", ". NS a.root 60; . NS b.root 60"},
 };
 
@@ -326,8 +327,8 @@ static void test_write_answer(void **state)
         message_make(&answer, 7, 0x85a0, rewrites[i].question, rewrites[i].records);
         if (dns_read_answer(answer.data, answer.len, 7, &q, query.data, &a, NULL))
             fail_msg("bad: %s", rewrites[i].records);
-        out.len = dns_write_answer(&q, at_guard(answer.data, answer.len), answer.len, 65535,
-                                   out.data, sizeof(out.data));
+        out.len = dns_write_answer(&q, query.data, at_guard(answer.data, answer.len), answer.len,
+                                   65535, out.data, sizeof(out.data));
         assert_true(out.len > 0);
         assert_int_equal(dns_get16(out.data), 0x1234);
         assert_int_equal(dns_get16(out.data + 2), 0x8580); /* AD, of an answer we changed: gone */
@@ -336,6 +337,61 @@ static void test_write_answer(void **state)
         records_text(&out, &got);
         if (strcmp(got.data, rewrites[i].given) != 0)
             fail_msg("%s: %s for %s", rewrites[i].records, got.data, rewrites[i].given);
+    }
+}
+
+/* The resolver is asked in lower case; the client reads its own letters. */
+static void test_letters_of_the_question(void **state)
+{
+    (void)state;
+    static struct message out;
+    CLEANUP_BUFFER struct buffer got = {0};
+    struct dns_question q;
+    ask(&query, "wWw.X.oRg A", false, &q);
+    message_make(&answer, 7, GOOD, "www.x.org A", "@12 CNAME c.@16 60; C.x.org A 10.0.0.1 60");
+    out.len = dns_write_answer(&q, query.data, answer.data, answer.len, 65535, out.data,
+                               sizeof(out.data));
+    assert_memory_equal(out.data + DNS_HEADER, query.data + DNS_HEADER, q.question_len);
+    records_text(&out, &got);
+    int same = strcmp(got.data, "wWw.X.oRg CNAME c.x.org 60; C.x.org A 10.0.0.1 60");
+    buffer_release(&got);
+    assert_int_equal(same, 0);
+}
+
+/* TTLs grow smaller, to nothing and not below; what counts is the least of the answer section. */
+static void test_age(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *records;
+        uint32_t least, seconds;
+        const char *older;
+    } cases[] = {
+        {"@12 A 10.0.0.1 60; @12 A 10.0.0.2 30", 30, 20,
+         "www.x.org A 10.0.0.1 40; www.x.org A 10.0.0.2 10"},
+        {"@12 A 10.0.0.1 60; @12 A 10.0.0.2 30", 30, 45,
+         "www.x.org A 10.0.0.1 15; www.x.org A 10.0.0.2 0"},
+        {"@12 A 10.0.0.1 2147483648; ~x.org NS ns.x.org 5", 0, 1,
+         "www.x.org A 10.0.0.1 0; ~x.org NS ns.x.org 4"},
+        {"~x.org NS ns.x.org 5; +. OPT - 32768", UINT32_MAX, 1, "~x.org NS ns.x.org 4; +. OPT "},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP_BUFFER struct buffer got = {0};
+        struct dns_question q;
+        struct dns_answer a;
+        ask(&query, "www.x.org A", true, &q);
+        message_make(&answer, 7, GOOD, "www.x.org A", cases[i].records);
+        assert_int_equal(dns_read_answer(answer.data, answer.len, 7, &q, query.data, &a, NULL), 0);
+        assert_int_equal(a.ttl, cases[i].least);
+        assert_int_equal(dns_age(answer.data, answer.len, cases[i].seconds), 0);
+        records_text(&answer, &got);
+        if (strcmp(got.data, cases[i].older) != 0)
+            fail_msg("%s: %s", cases[i].records, got.data);
+        for (size_t len = 0; len < answer.len; len++) {
+            /* The guard's page may be written up to its end. */
+            uint8_t *cut = (uint8_t *)(uintptr_t)at_guard(answer.data, len);
+            assert_int_equal(dns_age(cut, len, 1), -EBADMSG);
+        }
     }
 }
 
@@ -354,7 +410,8 @@ static void test_many_names(void **state)
         message_record(&answer, record);
     }
     dns_put16(answer.data + 6, 1000);
-    out.len = dns_write_answer(&q, answer.data, answer.len, 65535, out.data, sizeof(out.data));
+    out.len = dns_write_answer(&q, query.data, answer.data, answer.len, 65535, out.data,
+                               sizeof(out.data));
     assert_true(out.len > 0 && out.len < answer.len);
     records_text(&answer, &before);
     records_text(&out, &after);
@@ -375,12 +432,15 @@ static void test_answer_cut_to_limit(void **state)
         ask(&query, "www.x.org A", edns, &q);
         message_make(&answer, 7, GOOD, "www.x.org A",
                      "@12 CNAME c.y.org 60; " FOUR("1", "60") "; ~y.org NS ns.y.org 60");
-        size_t whole = dns_write_answer(&q, answer.data, answer.len, 512, out.data, 512);
+        size_t whole =
+            dns_write_answer(&q, query.data, answer.data, answer.len, 512, out.data, 512);
         size_t least = DNS_HEADER + q.question_len + (edns ? DNS_OPT_LEN : 0);
         for (size_t limit = 0; limit <= whole; limit++) {
-            out.len = dns_write_answer(&q, answer.data, answer.len, limit, out.data, 512);
-            assert_int_equal(dns_write_answer(&q, answer.data, answer.len, 512, out.data, limit),
-                             out.len);
+            out.len =
+                dns_write_answer(&q, query.data, answer.data, answer.len, limit, out.data, 512);
+            assert_int_equal(
+                dns_write_answer(&q, query.data, answer.data, answer.len, 512, out.data, limit),
+                out.len);
             assert_true(out.len <= limit && (out.len > 0) == (limit >= least));
             if (out.len == 0)
                 continue;
@@ -403,7 +463,7 @@ static void test_extended_rcode(void **state)
         assert_int_equal(dns_read_answer(answer.data, answer.len, 7, &q, query.data, &a, NULL), 0);
         assert_int_equal(a.rcode, 17);
         assert_int_equal(a.n_addresses, 0);
-        out.len = dns_write_answer(&q, answer.data, answer.len, 512, out.data, 512);
+        out.len = dns_write_answer(&q, query.data, answer.data, answer.len, 512, out.data, 512);
         assert_int_equal(dns_read_answer(out.data, out.len, 0x1234, &q, query.data, &a, NULL), 0);
         assert_int_equal(a.rcode, edns ? 17 : DNS_SERVFAIL);
     }
@@ -419,6 +479,8 @@ int main(void)
         REPORT("D07", test_many_records),
         REPORT("D03", test_pointer_ladder),
         REPORT("D09", test_write_answer),
+        REPORT("-", test_letters_of_the_question),
+        REPORT("-", test_age),
         REPORT("-", test_many_names),
         REPORT("-", test_answer_cut_to_limit),
         REPORT("-", test_extended_rcode),

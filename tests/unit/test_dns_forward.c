@@ -134,11 +134,11 @@ static void run_start(struct run *r, const struct exchange *e)
 {
     static struct message query;
     struct dns_question q;
-    struct resolver_address resolvers[2];
+    struct resolver resolvers[2];
     *r = (struct run){.exchange = e};
     for (size_t i = 0; i < e->n; i++) {
         server_start(&r->servers[i], &e->servers[i]);
-        resolvers[i] = r->servers[i].address;
+        resolvers[i] = (struct resolver){.address = r->servers[i].address};
     }
     r->forwarder = forwarder_new(base, resolvers, e->n);
     assert_non_null(r->forwarder);
@@ -197,6 +197,23 @@ static void test_slow(void **state)
         run_check(&runs[i]);
 }
 
+/* One that asks this server for everything, n 0: none. */
+static struct forwarder *new_forwarder(const struct server *s, size_t n)
+{
+    const struct resolver one = {.address = s->address};
+    struct forwarder *f = forwarder_new(base, &one, n);
+    assert_non_null(f);
+    return f;
+}
+
+/* The n-th name of our own. */
+static const char *name_of(unsigned n)
+{
+    static char name[32];
+    snprintf(name, sizeof(name), "n%u.x.org", n);
+    return name;
+}
+
 static const struct script good = {UDP(ACT_GOOD)}, silent = {SILENT};
 
 static void test_resolve(void **state)
@@ -205,7 +222,7 @@ static void test_resolve(void **state)
     struct server s;
     struct outcome o = {0};
     server_start(&s, &good);
-    struct forwarder *f = forwarder_new(base, &s.address, 1);
+    struct forwarder *f = new_forwarder(&s, 1);
     assert_non_null(forward_resolve(f, "www.x.org", on_done, &o));
     while (!o.calls)
         event_base_loop(base, EVLOOP_ONCE);
@@ -231,7 +248,7 @@ static void test_only(void **state)
     server_start(&asked, &good);
     server_start(&other, &silent);
     for (size_t n = 0; n < 2; n++) {
-        struct forwarder *f = forwarder_new(base, &other.address, n);
+        struct forwarder *f = new_forwarder(&other, n);
         o.calls = 0;
         assert_non_null(forward_query(f, &q, query.data, &asked.address, 0, on_done, &o));
         while (!o.calls)
@@ -255,7 +272,7 @@ static void test_cancel(void **state)
     struct server s;
     struct outcome gone = {0}, stays = {0};
     server_start(&s, &good);
-    struct forwarder *f = forwarder_new(base, &s.address, 1);
+    struct forwarder *f = new_forwarder(&s, 1);
     struct forward_query *a = forward_resolve(f, "www.x.org", on_done, &gone);
     struct forward_query *b = forward_resolve(f, "www.x.org", on_done, &stays);
     struct forward_query *c = forward_resolve(f, "www.x.org", on_done, &gone);
@@ -303,7 +320,7 @@ static void test_from_within(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(scripts); i++) {
         struct server s;
         server_start(&s, scripts[i]);
-        struct chain c = {forwarder_new(base, &s.address, 1), 20};
+        struct chain c = {new_forwarder(&s, 1), 20};
         assert_non_null(forward_resolve(c.forwarder, "www.x.org", on_chain, &c));
         while (c.left)
             event_base_loop(base, EVLOOP_ONCE);
@@ -326,8 +343,8 @@ static void test_too_many(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
         limit = (struct rlimit){MIN(limits[i], old.rlim_max), old.rlim_max};
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-        struct forwarder *f = forwarder_new(base, &s.address, 1);
-        for (n = 0; n <= FORWARD_MAX && forward_resolve(f, "www.x.org", on_done, &o); n++)
+        struct forwarder *f = new_forwarder(&s, 1);
+        for (n = 0; n <= FORWARD_MAX && forward_resolve(f, name_of((unsigned)n), on_done, &o); n++)
             ;
         if (limit.rlim_cur > FORWARD_MAX) {
             assert_int_equal(errno, EAGAIN);
@@ -351,12 +368,12 @@ static void test_ids_vary(void **state)
     struct outcome o = {0};
     unsigned ids = 0, ports = 0, last_id = 0, last_port = 0;
     server_start(&s, &silent);
-    struct forwarder *f = forwarder_new(base, &s.address, 1);
+    struct forwarder *f = new_forwarder(&s, 1);
     for (unsigned i = 0; i < N; i++) {
         uint8_t bytes[512];
         struct sockaddr_in from;
         socklen_t size = sizeof(from);
-        assert_non_null(forward_resolve(f, "www.x.org", on_done, &o));
+        assert_non_null(forward_resolve(f, name_of(i), on_done, &o));
         ssize_t n = recvfrom(s.udp, bytes, sizeof(bytes), 0, (struct sockaddr *)&from, &size);
         assert_true(n > 12);
         unsigned id = (unsigned)(bytes[0] << 8 | bytes[1]);
@@ -370,12 +387,175 @@ static void test_ids_vary(void **state)
     server_stop(&s);
 }
 
+/* Many who ask the same at the same time: one query, and each is told once; whoever cancels is not,
+ * also from within another's call. */
+struct crowd {
+    struct forward_query *other; /* cancelled by the first who is told */
+    unsigned calls;
+};
+
+static void on_crowd(void *context, int status, const void *message, size_t len,
+                     const struct dns_answer *a)
+{
+    struct crowd *c = context;
+    assert_int_equal(status, 0);
+    assert_true(message && len > 12 && a->n_addresses == 1);
+    c->calls++;
+    forward_cancel(STEAL(c->other));
+}
+
+static void test_asked_once(void **state)
+{
+    (void)state;
+    enum { N = 50 };
+    struct server s;
+    struct crowd c = {0};
+    struct outcome gone = {0};
+    server_start(&s, &good);
+    struct forwarder *f = new_forwarder(&s, 1);
+    struct forward_query *first = forward_resolve(f, "www.x.org", on_done, &gone);
+    /* The one who will be cancelled waits behind the others. */
+    c.other = forward_resolve(f, "www.x.org", on_done, &gone);
+    for (unsigned i = 0; i < N; i++)
+        assert_non_null(forward_resolve(f, "www.x.org", on_crowd, &c));
+    forward_cancel(first);
+    while (c.calls < N)
+        event_base_loop(base, EVLOOP_ONCE);
+    event_base_loop(base, EVLOOP_NONBLOCK);
+    assert_int_equal(c.calls, N);
+    assert_int_equal(gone.calls, 0);
+    assert_int_equal(s.queries, 1);
+    forwarder_free(f);
+    server_stop(&s);
+}
+
+/* Those of the longest zone are asked, and nobody else. */
+static void test_zones(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        unsigned who; /* of the servers below */
+    } cases[] = {
+        {"y.org", 0},     {"org", 0},     {"xx.org", 0},      {"x.org", 1},
+        {"www.x.org", 1}, {"w.x.org", 2}, {"a.b.w.x.org", 2}, {"x.org.net", 0},
+    };
+    static const char *const zones[] = {"", "x.org", "w.x.org"};
+    struct server servers[ARRAY_SIZE(zones)];
+    struct resolver resolvers[ARRAY_SIZE(zones)] = {0};
+    unsigned want[ARRAY_SIZE(zones)] = {0};
+    for (size_t i = 0; i < ARRAY_SIZE(zones); i++) {
+        server_start(&servers[i], &silent);
+        resolvers[i].address = servers[i].address;
+        snprintf(resolvers[i].zone, sizeof(resolvers[i].zone), "%s", zones[i]);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct outcome o = {0};
+        struct forwarder *f = forwarder_new(base, resolvers, ARRAY_SIZE(resolvers));
+        assert_non_null(forward_resolve(f, cases[i].name, on_done, &o));
+        want[cases[i].who]++;
+        while (servers[cases[i].who].queries < want[cases[i].who])
+            event_base_loop(base, EVLOOP_ONCE);
+        forwarder_free(f);
+        for (size_t j = 0; j < ARRAY_SIZE(zones); j++)
+            if (servers[j].queries != want[j])
+                fail_msg("%s: asked '%s'", cases[i].name, zones[j]);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(zones); i++)
+        server_stop(&servers[i]);
+}
+
+/* An answer that is kept is given again, checked and told as if it had come; others are not kept.
+ */
+static void test_given_again(void **state)
+{
+    (void)state;
+    static const struct {
+        struct script script;
+        unsigned queries;
+    } cases[] = {
+        {{UDP(ACT_GOOD)}, 1},
+        {{UDP(ACT_NXDOMAIN)}, 1},
+        {{UDP(ACT_SERVFAIL)}, 3},
+        {{UDP(ACT_REFUSED)}, 3},
+    };
+    for (size_t i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
+        bool paid = i < ARRAY_SIZE(cases);
+        const struct kept_key key = {.name = "www.x.org", .type = DNS_A, .rd = true};
+        struct server s;
+        server_start(&s, &cases[i % ARRAY_SIZE(cases)].script);
+        struct forwarder *f = new_forwarder(&s, 1);
+        if (paid)
+            kept_ask(forwarder_kept(f), &key);
+        for (unsigned n = 0; n < 3; n++) {
+            struct outcome o = {.inside = true};
+            assert_non_null(forward_resolve(f, "www.x.org", on_done, &o));
+            o.inside = false;
+            while (!o.calls)
+                event_base_loop(base, EVLOOP_ONCE);
+            assert_int_equal(o.status, 0);
+            if (i % ARRAY_SIZE(cases) == 0)
+                assert_string_equal(o.address, "10.0.0.1");
+        }
+        assert_int_equal(s.queries, paid ? cases[i].queries : 3);
+        forwarder_free(f);
+        server_stop(&s);
+    }
+}
+
+static void test_resolver_words(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *again; /* NULL: refused */
+    } cases[] = {
+        {"192.0.2.1", "192.0.2.1:53"},
+        {"192.0.2.1:5353", "192.0.2.1:5353"},
+        {"corp=10.0.0.53", "corp=10.0.0.53:53"},
+        {"Corp.Example.=10.0.0.53:54", "corp.example=10.0.0.53:54"},
+        {"", NULL},
+        {"192.0.2", NULL},
+        {"192.0.2.1:", NULL},
+        {"192.0.2.1:0", NULL},
+        {"192.0.2.1:65536", NULL},
+        {"192.0.2.1:000053", NULL},
+        {"192.0.2.1:53x", NULL},
+        {"192.0.2.1:+53", NULL},
+        {"192.0.2.1 ", NULL},
+        {"0.0.0.0", NULL},
+        {"::1", NULL},
+        {"=192.0.2.1", NULL},
+        {".=192.0.2.1", NULL},
+        {"a..b=192.0.2.1", NULL},
+        {"*.b=192.0.2.1", NULL},
+        {"a b=192.0.2.1", NULL},
+        {"corp=", NULL},
+        {"corp=192.0.2.1=1", NULL},
+        {"1.2.3.4=192.0.2.1", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct resolver r;
+        const char *why = NULL;
+        char text[RESOLVER_TEXT];
+        int failed = resolver_parse(cases[i].text, &r, &why);
+        if (failed != (cases[i].again ? 0 : -EINVAL) || !failed == !!why)
+            fail_msg("'%s': %d, %s", cases[i].text, failed, why ? why : "no reason");
+        if (failed)
+            continue;
+        resolver_text(&r, text);
+        assert_string_equal(text, cases[i].again);
+    }
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
-        REPORT("D07", test_quick),  REPORT("D07", test_slow),     REPORT("-", test_resolve),
-        REPORT("-", test_only),     REPORT("-", test_cancel),     REPORT("-", test_from_within),
-        REPORT("-", test_too_many), REPORT("D07", test_ids_vary),
+        REPORT("D07", test_quick),       REPORT("D07", test_slow),
+        REPORT("-", test_resolve),       REPORT("-", test_only),
+        REPORT("-", test_cancel),        REPORT("-", test_from_within),
+        REPORT("-", test_too_many),      REPORT("D07", test_ids_vary),
+        REPORT("-", test_asked_once),    REPORT("-", test_zones),
+        REPORT("D06", test_given_again), REPORT("-", test_resolver_words),
     };
     base = event_base_new();
     int r = unit_run(tests, ARRAY_SIZE(tests));

@@ -204,14 +204,14 @@ static void test_fields(void **state)
     }
 }
 
-/* Nothing of the client's goes on but the question and RD. */
+/* Nothing of the client's goes on but the question, in lower case, and RD. */
 static void test_write_query(void **state)
 {
     (void)state;
     static const char in[] =
         QUERY("\1\x30", WITH_OPT) "\3wWw\1x\3org\0" IN_A OPT("\0\0\x80\0\0\x0c\0\x0a\0\x08"
                                                              "01234567");
-    static const char want[] = "\xbe\xef\1\0" WITH_OPT "\3wWw\1x\3org\0" IN_A OPT("\0\0\0\0\0\0");
+    static const char want[] = "\xbe\xef\1\0" WITH_OPT "\3www\1x\3org\0" IN_A OPT("\0\0\0\0\0\0");
     const size_t len = sizeof(want) - 1;
     struct dns_question q;
     uint8_t out[64];
