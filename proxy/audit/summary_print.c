@@ -88,6 +88,7 @@ static const char *why_not(const struct summary_row *row)
         {"malformed", "the bytes were malformed"},
         {"limit", "a limit was reached"},
         {"unsupported", "a rule allows it, but UDP to groups and to the filter is not relayed"},
+        {"name-limit", "too much was asked below a wildcard; name what is needed exactly"},
         {"inspect", "URL rules name it, and TLS and HTTP are not opened in this release"},
         {"zone-transfer", "zone transfers are refused"},
         {"metadata-address", "metadata services are reached by address rules only"},

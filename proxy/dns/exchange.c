@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "audit/submit.h"
+#include "dns/asking.h"
 
 struct exchange {
     struct engine *engine;
@@ -17,6 +18,7 @@ struct exchange {
     bool self, tcp;
     struct dns_question question;
     struct verdict verdict;
+    const char *reason; /* in the record of the query, in place of the verdict's */
     uint64_t conn;
     struct submit_ticket *ticket;
     struct forward_query *forward;
@@ -122,18 +124,18 @@ static const char *reason_of(const struct exchange *x)
     return by_name.action == VERDICT_ALLOW ? "resolver" : NULL;
 }
 
-static void deny(struct exchange *x)
+/* Denied for a reason of its own, or the verdict's (NULL). why: for the client. */
+static void deny(struct exchange *x, const char *reason, enum dns_rcode rcode, const char *why)
 {
     struct words room;
     struct record r = begin_record(x, RECORD_QUERY, &room);
-    const char *reason = reason_of(x);
     r.outcome = RECORD_DENIED;
     if (reason)
         r.reason = text_of(reason);
     if (make_room(x, DNS_UDP_MAX))
-        x->message_len = dns_write_reply(&x->question, x->query, DNS_NXDOMAIN, DNS_EDE_BLOCKED,
-                                         "denied by egress-filter", x->message, DNS_UDP_MAX);
-    r.rcode = text_of("NXDOMAIN");
+        x->message_len = dns_write_reply(&x->question, x->query, rcode, DNS_EDE_BLOCKED, why,
+                                         x->message, DNS_UDP_MAX);
+    r.rcode = text_of(dns_rcode_name(rcode, room.rcode));
     record(x, &r);
 }
 
@@ -243,11 +245,17 @@ static void on_answer(void *context, int status, const void *message, size_t len
     conclude(x, &r);
 }
 
+/* Where the client sent it; of use only where that is not the filter itself. */
+static struct resolver_address named_resolver(const struct exchange *x)
+{
+    return (struct resolver_address){ntohl(x->subject.flow.dst_ip), x->subject.flow.dst_port};
+}
+
 /* The question is in the log: now, and not before, it may leave. */
 static void on_question_recorded(void *context, int status)
 {
     struct exchange *x = context;
-    const struct resolver_address named = {ntohl(x->subject.flow.dst_ip), x->subject.flow.dst_port};
+    const struct resolver_address named = named_resolver(x);
     x->ticket = NULL;
     if (status < 0) {
         finish(x, NULL, 0); /* no question without a record: the client asks again, or fails */
@@ -265,9 +273,19 @@ static void ask(struct exchange *x)
     struct record r = begin_record(x, RECORD_QUERY, &room);
     int status;
     r.outcome = RECORD_ALLOWED;
+    if (x->reason)
+        r.reason = text_of(x->reason);
     x->ticket = submit_record(x->engine->submit, &r, on_question_recorded, x, &status);
     if (!x->ticket)
         on_question_recorded(x, status);
+}
+
+/* By a wildcard alone only so much may be asked. */
+static bool is_paid(struct exchange *x)
+{
+    const struct resolver_address named = named_resolver(x);
+    const struct kept_key key = forward_key(&x->question, x->self ? NULL : &named);
+    return asking_is_paid(x->engine, x->subject.process, x->verdict.zone, &key);
 }
 
 /* What the verdict means for this question. */
@@ -275,13 +293,17 @@ static void go_on(struct exchange *x)
 {
     uint16_t type = x->question.type;
     if (!judge_passes(x->engine, &x->verdict))
-        deny(x);
+        deny(x, reason_of(x), DNS_NXDOMAIN, "denied by egress-filter");
     else if (type == DNS_AXFR || type == DNS_AXFR - 1)
         refuse_transfer(x);
     else if (type == DNS_AAAA || type == DNS_HTTPS || type == DNS_SVCB)
         answer_empty(x);
-    else
+    else if (is_paid(x))
         ask(x);
+    else if (x->engine->audit_mode)
+        x->reason = ASKING_TOO_MUCH, ask(x);
+    else
+        deny(x, ASKING_TOO_MUCH, DNS_REFUSED, "too much asked below a wildcard (egress-filter)");
 }
 
 void exchange_start(const struct exchange_options *o)

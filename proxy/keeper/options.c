@@ -122,6 +122,8 @@ static const struct option_row {
     {"user", "USER", FIELD(user), set_text, "run as this user (needed when root calls)"},
     {"resolver", "[ZONE=]IP", FIELD(resolvers), add_resolver,
      "ask this DNS server (IP or IP:PORT), for names of ZONE or all (default: the host's)"},
+    {"no-name-limits", NULL, FIELD(no_name_limits), set_flag,
+     "let any number of names below a wildcard be looked up"},
     {"host-port", "N", FIELD(host_ports), add_host_port,
      "let 127.0.0.1:N reach the host's own; may be repeated"},
     {"share", "PATH", FIELD(shares), add_item,

@@ -29,7 +29,7 @@ struct options {
     const char *log, *user, *context, *repo;
     enum log_args log_args;
     enum attach_way attach;
-    bool audit, quiet, json, fail_on_deny, allow_privileges, lenient, help;
+    bool audit, quiet, json, fail_on_deny, allow_privileges, lenient, no_name_limits, help;
     pid_t environ_pid;
     char **command; /* NULL-terminated, of argv */
 };

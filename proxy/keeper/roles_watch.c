@@ -75,6 +75,8 @@ static void describe_proxy(struct keeper *k, struct role_start *start)
     role_start_setting(start, "conn=%llu", (unsigned long long)k->last_conn);
     if (o->audit)
         role_start_setting(start, "audit=1");
+    if (o->no_name_limits)
+        role_start_setting(start, "no-name-limits=1");
     if (o->lenient)
         role_start_setting(start, "lenient=1");
     if (o->context)

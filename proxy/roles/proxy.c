@@ -17,6 +17,7 @@
 #include "attribution/who.h"
 #include "audit/submit.h"
 #include "base/fd.h"
+#include "dns/name_limits.h"
 #include "dns/server.h"
 #include "intercept/datagrams.h"
 #include "intercept/listener.h"
@@ -193,13 +194,15 @@ static int make_stages(struct proxy_role *p, const struct role_args *args, struc
     e->submit = submit_new(e->base, p->requests, p->keeper);
     e->pipes = pipes_new();
     e->forwarder = forwarder_new(e->base, resolvers, n_resolvers);
+    bool limited = role_setting(args, "no-name-limits", 0) == NULL;
+    e->name_limits = limited ? name_limits_new() : NULL;
     p->deadline = event_new(e->base, -1, 0, on_deadline, p);
     e->dns = p->dns = dns_server_new(e, self, n_self);
     p->udp = udp_new(e, p->keeper, p->files);
     p->datagrams =
         p->udp ? datagrams_new(e, p->udp, role_fd(args, "peer"), on_last_packet, p) : NULL;
-    if (!e->who || !e->submit || !e->pipes || !e->forwarder || !p->deadline || !p->dns ||
-        !p->datagrams)
+    if (!e->who || !e->submit || !e->pipes || !e->forwarder || (limited && !e->name_limits) ||
+        !p->deadline || !p->dns || !p->datagrams)
         return error_set(error, -ENOMEM, "proxy: cannot make its stages");
     return 0;
 }

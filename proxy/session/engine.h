@@ -14,6 +14,7 @@
 #include <sys/queue.h>
 
 struct event_base;
+struct name_limits;
 struct session;
 struct submit;
 struct who;
@@ -25,6 +26,7 @@ struct engine {
     struct policy *policy;
     struct names *names;
     struct forwarder *forwarder;
+    struct name_limits *name_limits; /* of look-ups below wildcards; NULL: there are none */
     struct who *who;
     struct submit *submit;
     struct pipes *pipes;

@@ -13,6 +13,7 @@
 
 #include "audit/submit.h"
 #include "base/fd.h"
+#include "dns/asking.h"
 
 #define DIAL_MS 30000
 
@@ -162,9 +163,17 @@ static void look_up(struct session *s)
         session_deny(s, NULL);
         return;
     }
+    const struct kept_key key = asking_own(s->host);
+    bool too_much = !asking_is_paid(s->engine, s->subject.process, v.zone, &key);
+    if (too_much && !s->engine->audit_mode) {
+        session_deny(s, ASKING_TOO_MUCH);
+        return;
+    }
     s->state = SESSION_RESOLVING;
     session_wait(s, 0, false);
     judge_record(s->engine, &s->subject, &v, &r);
+    if (too_much)
+        r.reason = text_of(ASKING_TOO_MUCH);
     r.type = RECORD_DNS;
     r.conn = s->conn;
     r.name = text_of(s->host);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ * From a verdict to the budgets, with what was asked before. */
+#include "dns/asking.h"
+
+#include "dns/name_limits.h"
+
+bool asking_is_paid(struct engine *e, const struct process *process, const char *zone,
+                    const struct kept_key *key)
+{
+    const uint64_t now = engine_now();
+    struct kept_answer answer;
+    if (!e->name_limits || !zone)
+        return true;
+    struct kept *kept = forwarder_kept(e->forwarder);
+    enum kept_state state = kept_find(kept, key, now, &answer);
+    if (state == KEPT_FRESH)
+        return true;
+    const struct name_question q = {.name = key->name,
+                                    .zone = zone,
+                                    .process = process ? process->key : (struct process_key){0},
+                                    .known = state == KEPT_KNOWN,
+                                    .other_type = key->type != DNS_A};
+    if (!name_limits_take(e->name_limits, &q, now))
+        return false;
+    kept_ask(kept, key);
+    return true;
+}
+
+struct kept_key asking_own(const char *host)
+{
+    return (struct kept_key){.name = host, .type = DNS_A, .rd = true};
+}
