@@ -13,6 +13,7 @@
 #include "dns/asking.h"
 
 struct exchange {
+    LIST_ENTRY(exchange) all;
     struct engine *engine;
     struct subject subject;
     bool self, tcp;
@@ -37,6 +38,7 @@ static void exchange_free(struct exchange *x)
     forward_cancel(x->forward);
     process_unref(x->subject.process);
     free(x->message);
+    LIST_REMOVE(x, all);
     free(x);
     engine_end(e);
 }
@@ -195,12 +197,15 @@ static void fail(struct exchange *x, int status)
     r.policy = RECORD_POLICY_NONE; /* it was told with the question */
     r.reason = text_of(NULL);
     r.outcome = RECORD_FAILED;
-    r.rcode = text_of("SERVFAIL");
+    if (status != -ECANCELED)
+        r.rcode = text_of("SERVFAIL");
     r.error = text_of(status == -ETIMEDOUT      ? "resolver-timeout"
                       : status == -ECONNREFUSED ? "resolver-refused"
                       : status == -EBADMSG      ? "resolver-malformed"
+                      : status == -ECANCELED    ? "interrupted"
                                                 : "resolver-failed");
-    if (make_room(x, DNS_UDP_MAX))
+    /* Of one that was interrupted nobody is left to hear. */
+    if (status != -ECANCELED && make_room(x, DNS_UDP_MAX))
         x->message_len = dns_write_reply(&x->question, x->query, DNS_SERVFAIL, -1, NULL, x->message,
                                          DNS_UDP_MAX);
     conclude(x, &r);
@@ -259,6 +264,10 @@ static void on_question_recorded(void *context, int status)
     x->ticket = NULL;
     if (status < 0) {
         finish(x, NULL, 0); /* no question without a record: the client asks again, or fails */
+        return;
+    }
+    if (x->engine->ending) {
+        fail(x, -ECANCELED);
         return;
     }
     x->forward = forward_query(x->engine->forwarder, &x->question, x->query,
@@ -323,6 +332,7 @@ void exchange_start(const struct exchange_options *o)
                            .context = o->context,
                            .len = o->len};
     memcpy(x->query, o->query, o->len);
+    LIST_INSERT_HEAD(&o->engine->exchanges, x, all);
     engine_begin(o->engine);
     if (dns_read_query(x->query, x->len, &x->question, NULL) < 0) {
         drop_malformed(x);
@@ -331,4 +341,17 @@ void exchange_start(const struct exchange_options *o)
     x->verdict =
         judge_query(o->engine, &x->subject, x->question.is_host ? x->question.host : NULL, o->self);
     go_on(x);
+}
+
+void exchanges_interrupt(struct engine *e)
+{
+    struct exchange *x = LIST_FIRST(&e->exchanges);
+    while (x) {
+        struct exchange *next = LIST_NEXT(x, all);
+        if (x->forward) {
+            forward_cancel(STEAL(x->forward));
+            fail(x, -ECANCELED);
+        }
+        x = next;
+    }
 }

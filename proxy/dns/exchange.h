@@ -30,3 +30,6 @@ struct exchange_options {
 
 /* Takes one query on its way. reply is called in any case, once, perhaps from within. */
 void exchange_start(const struct exchange_options *o) NONNULL(1);
+/* Ends every exchange that waits for a resolver, each with its record; later ones (e->ending is
+ * set) are judged and recorded, and ask nobody. */
+void exchanges_interrupt(struct engine *e) NONNULL(1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The sockets of the DNS stage: datagrams, answered from the address that was asked, and TCP
- * streams of messages behind two bytes of length (RFC 1035 section 4.2.2, RFC 7766). */
+ * The sockets of the DNS stage: datagrams, answered from the address that was asked; connections
+ * are streams (stream.h). */
 #include "dns/server.h"
 
 #include <arpa/inet.h>
@@ -14,14 +14,10 @@
 #include "attribution/who.h"
 #include "base/fd.h"
 #include "dns/exchange.h"
+#include "dns/stream.h"
 
 #define UDP_SOCKETS 4
 #define BATCH       64
-/* Queries of one stream that are under way at once; more wait in the socket. */
-#define STREAM_PENDING 32
-#define STREAM_IDLE_S  60
-/* Answers that a client has not read yet; beyond it no more of its queries are taken. */
-#define STREAM_OUT_MAX 65536
 /* Datagrams that are being answered at once; more are dropped, as a full socket would. */
 #define UDP_PENDING 4096
 
@@ -38,6 +34,7 @@ struct dns_server {
     size_t n_self;
     struct udp udp[UDP_SOCKETS];
     size_t n_udp, udp_pending;
+    struct streams *streams;
 };
 
 /* Where the answer to a datagram goes, and from which address. */
@@ -48,18 +45,6 @@ struct datagram {
     bool self;
     size_t len;
     uint8_t query[];
-};
-
-struct stream {
-    struct dns_server *server;
-    int fd; /* -1: the client has gone, answers under way are dropped */
-    struct flow_key flow;
-    struct process *process;
-    bool self, ended, reading;
-    unsigned pending;
-    struct event *readable, *writable;
-    struct buffer in, out;
-    size_t out_sent;
 };
 
 static bool is_self(const struct dns_server *s, const struct flow_key *flow, bool loopback)
@@ -198,9 +183,14 @@ void dns_server_drain(struct dns_server *s)
 struct dns_server *dns_server_new(struct engine *e, const struct resolver *self, size_t n)
 {
     struct dns_server *s = calloc(1, sizeof *s);
-    if (!s)
+    struct streams *streams = streams_new(e);
+    if (!s || !streams) {
+        free(s);
+        streams_free(streams);
         return NULL;
+    }
     s->engine = e;
+    s->streams = streams;
     s->n_self = MIN(n, RESOLVERS_MAX);
     if (s->n_self)
         memcpy(s->self, self, s->n_self * sizeof *self);
@@ -211,6 +201,8 @@ void dns_server_free(struct dns_server *s)
 {
     for (size_t i = 0; s && i < s->n_udp; i++)
         event_free(s->udp[i].readable);
+    if (s)
+        streams_free(s->streams);
     free(s);
 }
 
@@ -227,205 +219,22 @@ int dns_server_udp(struct dns_server *s, int fd, bool loopback)
     return 0;
 }
 
-/* Gone for good when the client has gone and nothing is under way. */
-static void stream_release(struct stream *t)
-{
-    struct engine *e = t->server->engine;
-    if (t->readable)
-        event_free(t->readable);
-    if (t->writable)
-        event_free(t->writable);
-    fd_close(&t->fd);
-    buffer_release(&t->in);
-    buffer_release(&t->out);
-    process_unref(t->process);
-    free(t);
-    engine_end(e);
-}
-
-static void stream_hang_up(struct stream *t)
-{
-    event_del(t->readable);
-    event_del(t->writable);
-    fd_close(&t->fd);
-}
-
-static bool may_take(const struct stream *t)
-{
-    return t->fd >= 0 && !t->ended && t->pending < STREAM_PENDING &&
-           t->out.len - t->out_sent < STREAM_OUT_MAX;
-}
-
-static void stream_send(struct stream *t)
-{
-    static const struct timeval idle = {STREAM_IDLE_S, 0};
-    while (t->fd >= 0 && t->out_sent < t->out.len) {
-        ssize_t n = send(t->fd, t->out.data + t->out_sent, t->out.len - t->out_sent,
-                         MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n < 0 && errno == EAGAIN) {
-            event_add(t->writable, &idle);
-            return;
-        }
-        if (n < 0) {
-            stream_hang_up(t);
-            return;
-        }
-        t->out_sent += (size_t)n;
-    }
-    buffer_clear(&t->out);
-    t->out_sent = 0;
-}
-
-static void stream_read(struct stream *t);
-
-/* Waits for more, or lets go where no more will come. */
-static void stream_settle(struct stream *t)
-{
-    static const struct timeval idle = {STREAM_IDLE_S, 0};
-    if (t->reading)
-        return; /* called from within; the outer call settles */
-    if (t->fd >= 0 && t->ended && !t->pending && t->out_sent == t->out.len)
-        stream_hang_up(t);
-    if (t->fd < 0 && !t->pending)
-        stream_release(t);
-    else if (may_take(t))
-        event_add(t->readable, &idle);
-}
-
-static void send_on_stream(void *context, const void *message, size_t len)
-{
-    struct stream *t = context;
-    const uint8_t prefix[2] = {(uint8_t)(len >> 8), (uint8_t)len};
-    t->pending--;
-    if (t->fd >= 0 && len && len <= DNS_MESSAGE_MAX) {
-        buffer_add(&t->out, prefix, sizeof prefix);
-        buffer_add(&t->out, message, len);
-        if (buffer_failed(&t->out))
-            stream_hang_up(t);
-        else
-            stream_send(t);
-    }
-    /* Something that was no DNS message: what follows cannot be trusted to be one. */
-    if (len == 0)
-        t->ended = true;
-    if (t->fd >= 0 && t->pending == STREAM_PENDING - 1)
-        event_active(t->readable, EV_READ,
-                     0); /* messages that were read may have waited for room */
-    stream_settle(t);
-}
-
-static void take_message(struct stream *t, const void *data, size_t len)
-{
-    struct exchange_options o = {.engine = t->server->engine,
-                                 .flow = t->flow,
-                                 .process = t->process ? process_ref(t->process) : NULL,
-                                 .self = t->self,
-                                 .tcp = true,
-                                 .query = data,
-                                 .len = len,
-                                 .reply = send_on_stream,
-                                 .context = t};
-    t->pending++;
-    exchange_start(&o);
-}
-
-/* Takes whole messages out of what has come. */
-static void take_messages(struct stream *t)
-{
-    size_t at = 0;
-    while (may_take(t) && t->in.len - at >= 2) {
-        const uint8_t *p = (const uint8_t *)t->in.data + at;
-        size_t len = (size_t)p[0] << 8 | p[1];
-        if (t->in.len - at - 2 < len)
-            break;
-        at += 2 + len;
-        take_message(t, p + 2, len);
-    }
-    t->in.len -= at;
-    if (at && t->in.len)
-        memmove(t->in.data, t->in.data + at, t->in.len);
-}
-
-static void stream_read(struct stream *t)
-{
-    char chunk[4096];
-    t->reading = true;
-    take_messages(t); /* those that waited for room */
-    while (may_take(t)) {
-        ssize_t n = recv(t->fd, chunk, sizeof chunk, MSG_DONTWAIT);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-            break;
-        if (n <= 0) {
-            t->ended = true;
-            break;
-        }
-        buffer_add(&t->in, chunk, (size_t)n);
-        if (buffer_failed(&t->in)) {
-            t->ended = true;
-            break;
-        }
-        take_messages(t);
-    }
-    t->reading = false;
-    stream_settle(t);
-}
-
-static void on_stream_readable(evutil_socket_t fd, short what, void *arg)
-{
-    struct stream *t = arg;
-    (void)fd;
-    if (what & EV_TIMEOUT) {
-        t->ended = true;
-        stream_settle(t);
-        return;
-    }
-    stream_read(t);
-}
-
-static void on_stream_writable(evutil_socket_t fd, short what, void *arg)
-{
-    struct stream *t = arg;
-    (void)fd;
-    if (what & EV_TIMEOUT)
-        stream_hang_up(t); /* it asks and does not listen */
-    else
-        stream_send(t);
-    if (may_take(t))
-        event_active(t->readable, EV_READ,
-                     0); /* messages that were read may have waited for room */
-    stream_settle(t);
-}
-
-static void stream_begin(struct dns_server *s, int fd, const struct flow_key *flow,
-                         struct process *process, bool self, const void *first, size_t len)
-{
-    struct stream *t = calloc(1, sizeof *t);
-    if (!t) {
-        close(fd);
-        process_unref(process);
-        return;
-    }
-    *t = (struct stream){.server = s, .fd = fd, .flow = *flow, .process = process, .self = self};
-    engine_begin(s->engine);
-    t->readable = event_new(s->engine->base, fd, EV_READ, on_stream_readable, t);
-    t->writable = event_new(s->engine->base, fd, EV_WRITE, on_stream_writable, t);
-    buffer_add(&t->in, first, len);
-    if (!t->readable || !t->writable || buffer_failed(&t->in))
-        stream_release(t);
-    else if (len)
-        stream_read(t);
-    else
-        stream_settle(t);
-}
-
 void dns_server_stream(struct dns_server *s, int fd, const struct flow_key *flow,
                        struct process *process, bool loopback)
 {
-    stream_begin(s, fd, flow, process, is_self(s, flow, loopback), NULL, 0);
+    const struct stream_start start = {
+        .fd = fd, .flow = *flow, .process = process, .self = is_self(s, flow, loopback)};
+    stream_serve(s->streams, &start);
 }
 
-void dns_server_stream_begun(struct dns_server *s, int fd, const struct flow_key *flow,
-                             struct process *process, const void *first, size_t len)
+void dns_server_take(struct dns_server *s, int fd, const struct flow_key *flow,
+                     struct process *process, const void *said, size_t len)
 {
-    stream_begin(s, fd, flow, process, false, first, len);
+    const struct stream_start start = {.fd = fd,
+                                       .flow = *flow,
+                                       .process = process,
+                                       .self = is_self(s, flow, false),
+                                       .said = said,
+                                       .said_len = len};
+    stream_serve(s->streams, &start);
 }

@@ -17,6 +17,7 @@
 #include "attribution/who.h"
 #include "audit/submit.h"
 #include "base/fd.h"
+#include "dns/exchange.h"
 #include "dns/name_limits.h"
 #include "dns/server.h"
 #include "intercept/datagrams.h"
@@ -38,7 +39,6 @@ struct proxy_role {
     struct engine engine;
     struct ipc *keeper;
     struct requests *requests;
-    struct dns_server *dns;
     struct udp *udp;
     struct datagrams *datagrams;
     struct listener *listeners[LISTENERS_MAX];
@@ -81,8 +81,10 @@ static void drain(struct proxy_role *p)
     p->draining = true;
     for (size_t i = 0; i < p->n_listeners; i++)
         listener_drain(p->listeners[i]);
-    dns_server_drain(p->dns);
+    dns_server_drain(p->engine.dns);
     udp_drain(p->udp);
+    p->engine.ending = true;
+    exchanges_interrupt(&p->engine);
     p->engine.idle = tell_drained;
     p->engine.idle_context = p;
     event_add(p->deadline, &limit);
@@ -197,19 +199,19 @@ static int make_stages(struct proxy_role *p, const struct role_args *args, struc
     bool limited = role_setting(args, "no-name-limits", 0) == NULL;
     e->name_limits = limited ? name_limits_new() : NULL;
     p->deadline = event_new(e->base, -1, 0, on_deadline, p);
-    e->dns = p->dns = dns_server_new(e, self, n_self);
+    e->dns = dns_server_new(e, self, n_self);
     p->udp = udp_new(e, p->keeper, p->files);
     p->datagrams =
         p->udp ? datagrams_new(e, p->udp, role_fd(args, "peer"), on_last_packet, p) : NULL;
     if (!e->who || !e->submit || !e->pipes || !e->forwarder || (limited && !e->name_limits) ||
-        !p->deadline || !p->dns || !p->datagrams)
+        !p->deadline || !e->dns || !p->datagrams)
         return error_set(error, -ENOMEM, "proxy: cannot make its stages");
     return 0;
 }
 
 static int add_listener(struct proxy_role *p, int fd, enum listener_kind kind)
 {
-    struct listener *l = listener_new(&p->engine, p->dns, fd, kind);
+    struct listener *l = listener_new(&p->engine, p->engine.dns, fd, kind);
     if (!l)
         return -ENOMEM;
     p->listeners[p->n_listeners++] = l;
@@ -224,9 +226,9 @@ static int open_doors(struct proxy_role *p, const struct role_args *args, struct
     if (!failed)
         failed = add_listener(p, role_fd(args, "client-dns-tcp"), LISTENER_CLIENT_DNS);
     if (!failed)
-        failed = dns_server_udp(p->dns, role_fd(args, "dns-udp"), false);
+        failed = dns_server_udp(p->engine.dns, role_fd(args, "dns-udp"), false);
     if (!failed)
-        failed = dns_server_udp(p->dns, role_fd(args, "client-dns-udp"), true);
+        failed = dns_server_udp(p->engine.dns, role_fd(args, "client-dns-udp"), true);
     for (size_t i = 0; !failed && i < OPTIONS_LIST_MAX; i++) {
         snprintf(name, sizeof name, "host-port-%zu", i);
         int fd = role_fd(args, name);

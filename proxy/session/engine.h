@@ -13,13 +13,14 @@
 
 #include <sys/queue.h>
 
+struct dns_server;
 struct event_base;
+struct exchange;
 struct name_limits;
 struct session;
 struct submit;
 struct who;
 struct pipes;
-struct dns_server;
 
 struct engine {
     struct event_base *base;
@@ -33,7 +34,9 @@ struct engine {
     struct dns_server *dns;
     bool audit_mode;    /* what would be denied passes, and is recorded so */
     uint64_t last_conn; /* number of the newest connection */
+    bool ending;        /* the command has gone: nobody waits for an answer any more */
     LIST_HEAD(session_list, session) sessions;
+    LIST_HEAD(exchange_list, exchange) exchanges;
     size_t active;               /* connections and queries under way */
     void (*idle)(void *context); /* called when active falls to 0; NULL while nobody waits */
     void *idle_context;

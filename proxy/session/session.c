@@ -192,9 +192,9 @@ static void relay(struct session *s)
 void session_hand_to_dns(struct session *s)
 {
     set_abrupt(s, false);
-    dns_server_stream_begun(s->engine->dns, fd_steal(&s->client_fd), &s->subject.flow,
-                            s->subject.process ? process_ref(s->subject.process) : NULL, s->first,
-                            s->first_len);
+    dns_server_take(s->engine->dns, fd_steal(&s->client_fd), &s->subject.flow,
+                    s->subject.process ? process_ref(s->subject.process) : NULL, s->first,
+                    s->first_len);
     end(s);
 }
 
