@@ -51,6 +51,8 @@ struct judge {
     bool missed;                         /* an unknown fact kept an allow rule from matching */
     bool websocket, private;
     bool by_address; /* some rule allows the address, whatever the name */
+    bool by_exact;   /* a look-up: some rule that allows it names it without a wildcard */
+    const struct host_pattern *wildcard; /* the one with the longest fixed part of those others */
 };
 
 static const struct rule *earlier(const struct rule *a, const struct rule *b)
@@ -298,6 +300,14 @@ static enum part part_of_lookup(const struct judge *j, const struct rule *r)
     return rule_is(r, SET_URL) || r->port_limited ? PART_NONE : PART_VETO;
 }
 
+static void note_pattern(struct judge *j, const struct host_pattern *h)
+{
+    if (host_pattern_is_exact(h))
+        j->by_exact = true;
+    else if (!j->wildcard || h->suffix_len > j->wildcard->suffix_len)
+        j->wildcard = h;
+}
+
 static void consider_lookup(void *context, size_t number)
 {
     struct judge *j = context;
@@ -306,12 +316,15 @@ static void consider_lookup(void *context, size_t number)
     enum truth suits = part == PART_NONE ? TRUTH_NO : rule_suits(r, &j->subject);
     if (suits == TRUTH_NO)
         return;
-    if (part == PART_VETO)
+    if (part == PART_VETO) {
         note_veto(j, CLASS_VETO, r, suits == TRUTH_UNKNOWN, &j->veto_unknown);
-    else if (suits == TRUTH_YES)
+    } else if (suits == TRUTH_YES) {
         note(j, CLASS_ALLOW, r);
-    else
+        if (j->name)
+            note_pattern(j, &r->host);
+    } else {
         j->missed = true;
+    }
 }
 
 static struct verdict match_dns(const struct policy *p, const struct event *e)
@@ -336,6 +349,7 @@ static struct verdict match_dns(const struct policy *p, const struct event *e)
     struct verdict v = {.action = VERDICT_DENY, .reason = REASON_NO_RULE};
     if (by_name && by_resolver) {
         v = (struct verdict){.action = VERDICT_ALLOW};
+        v.zone = name.by_exact ? NULL : name.wildcard->suffix;
         fill_rule(&v, &name, by_name);
     } else {
         v.unattributed = (by_name || name.missed) && (by_resolver || resolver.missed);

@@ -68,6 +68,8 @@ struct verdict {
                           allowing; NULL when there is none. Borrowed from the policy */
     size_t line;
     const char *rule; /* its text as typed, comments and outer blanks removed */
+    const char *zone; /* of an allowed look-up: the fixed part of the longest wildcard that allows
+                         it; NULL where a rule names it exactly. Borrowed from the policy */
 };
 
 /* Judges one event; never fails, never allocates. */

@@ -463,6 +463,48 @@ static void test_dns(void **state)
     ASK(table);
 }
 
+/* Which wildcard an allowed look-up is counted under; none, where a rule names it exactly. */
+static void test_zones(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *policy, *event, *zone;
+    } cases[] = {
+        {"x.org", "dns host=x.org self", NULL},
+        {"*.x.org", "dns host=a.x.org self", "x.org"},
+        {"*.x.org\na.x.org", "dns host=a.x.org self", NULL},
+        {"a.x.org\n*.x.org", "dns host=a.x.org self", NULL},
+        {"*.x.org\ndns:a.x.org", "dns host=a.x.org self", NULL},
+        {"*.x.org\nhttps://a.x.org/b", "dns host=a.x.org self", NULL},
+        {"https://*.x.org/b", "dns host=a.x.org self", "x.org"},
+        {"[https://*.x.org]\n/b", "dns host=a.x.org self", "x.org"},
+        {"dns:*.x.org", "dns host=a.x.org self", "x.org"},
+        {"*.org\n*.x.org", "dns host=a.x.org self", "x.org"},
+        {"*.x.org\n*.org", "dns host=a.x.org self", "x.org"},
+        {"*.x.org\n*.org", "dns host=a.y.org self", "org"},
+        {"a*.x.org", "dns host=ab.x.org self", "x.org"},
+        {"*.derp*.x.org", "dns host=a.derp1.x.org self", "x.org"},
+        /* An exact rule that is not about this process does not count. */
+        {"*.x.org\na.x.org exe=/bin/ls", "dns host=a.x.org self exe=/bin/sh", "x.org"},
+        {"*.x.org\na.x.org exe=/bin/ls", "dns host=a.x.org self nobody", "x.org"},
+        {"*.x.org\na.x.org exe=/bin/ls", "dns host=a.x.org self exe=/bin/ls", NULL},
+        {"*.x.org\n8.8.8.8:53/udp", "dns host=a.x.org 8.8.8.8:53", "x.org"},
+        {"*.x.org\ndeny a.x.org", "dns host=a.x.org self", NULL},
+        {"*.x.org", "dns host=y.org self", NULL},
+        {"*.x.org", "tls host=a.x.org", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct policy *p = parse_text(cases[i].policy, NULL);
+        struct asked asked;
+        assert_non_null(p);
+        asked_init(&asked, cases[i].event);
+        struct verdict v = policy_match(p, &asked.event);
+        if (!v.zone != !cases[i].zone || (v.zone && strcmp(v.zone, cases[i].zone) != 0))
+            fail_msg("'%s' at '%s': %s", cases[i].policy, cases[i].event, v.zone ? v.zone : "none");
+        policy_unref(p);
+    }
+}
+
 static void test_order(void **state)
 {
     (void)state;
@@ -488,7 +530,7 @@ int main(void)
         REPORT("-", test_hosts),   REPORT("-", test_addresses), REPORT("-", test_raw_tcp),
         REPORT("-", test_tls),     REPORT("-", test_requests),  REPORT("-", test_paths),
         REPORT("-", test_private), REPORT("-", test_vetoes),    REPORT("-", test_dns),
-        REPORT("-", test_order),
+        REPORT("-", test_order),   REPORT("D06", test_zones),
     };
     return unit_run(tests, ARRAY_SIZE(tests));
 }

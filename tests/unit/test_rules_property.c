@@ -88,7 +88,7 @@ static struct verdict judge(const char *text, const char *event)
         fail_msg("'%s' is refused", text);
     asked_init(&asked, event);
     struct verdict v = policy_match(p, &asked.event);
-    v.file = v.rule = NULL;
+    v.file = v.rule = v.zone = NULL; /* they went with the policy */
     policy_unref(p);
     return v;
 }
