@@ -93,8 +93,11 @@ check_equal B14 "exec after connect: who connected" "0 allowed $ways" \
     "$STATUS $(record_field '.event == "connect"' '"\(.outcome) \(.exe)"')"
 
 # The end of the command ends what it left behind; what that asked for is recorded all the same.
-behind -- bash -c 'for i in {1..20}; do connect_once --tag "$i" -r "$1" 80 & done
-    until [ "$(grep -c " 01 " /proc/net/tcp)" -ge 20 ]; do :; done; exit 0' - "$DENIED_IP"
+# Those that were refused meanwhile are counted too, or the wait might never end.
+behind -- bash -c 'for i in {1..20}; do
+        { connect_once --tag "$i" -r "$1" 80; echo >>"$TMPDIR/over"; } & done
+    until [ $(($(grep -c " 01 " /proc/net/tcp) + $(cat "$TMPDIR/over" 2>/dev/null | wc -l))) -ge 20 ]
+    do :; done; exit 0' - "$DENIED_IP"
 check_equal - "connections still open at the end are recorded, with their processes" 20 "$(records \
     ".event == \"connect\" and .outcome == \"denied\" and .exe == \"$tool\"")"
 
