@@ -78,12 +78,12 @@ int decode_exec(const void *event, size_t len, struct decoded *out)
         .netns = e.netns,
         .mntns = e.mntns,
         .userns = e.userns,
+        .cgroup_id = e.cgroup_id,
         .exe_ino = e.exe_ino,
         .exe_dev = e.exe_dev,
         .args_total = e.args_total,
     };
     out->parent = e.parent;
-    out->cgroup_id = e.cgroup_id;
     char *at = out->text;
     p->exe = take_path(&at, data, e.exe_len);
     if (p->exe && !(e.flags & EXE_DOUBTFUL))

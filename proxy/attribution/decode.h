@@ -9,7 +9,6 @@
 struct decoded {
     struct process process;
     struct process_key parent;
-    uint64_t cgroup_id;
     char text[2 * PROCESS_PATH_MAX + PROCESS_ARGS_MAX + 3]; /* with the NULs */
     const char *args[PROCESS_ARGS_MAX];
 };

@@ -12,7 +12,7 @@ enum {
     PACK_NULL = -1,
 };
 
-static const uint32_t pack_magic = 0x31707065;
+static const uint32_t pack_magic = 0x32707065;
 
 #define PACK_FACTS_ALL ((FACT_ACTION << 1) - 1)
 #define PACK_FLAGS_ALL ((PROCESS_FOREIGN << 1) - 1)
@@ -20,12 +20,12 @@ static const uint32_t pack_magic = 0x31707065;
 /* The numbers of a record, in front of its strings. No padding: bytes are compared and hashed. */
 struct packed {
     struct process_key key;
-    uint64_t exe_ino, args_total;
+    uint64_t cgroup_id, exe_ino, args_total;
     uint32_t magic, known, flags, from_proc;
     uint32_t ns_pid, uid, netns, mntns, userns, exe_dev;
     uint32_t n_args, n_ancestors;
 };
-_Static_assert(sizeof(struct packed) == 80, "padding");
+_Static_assert(sizeof(struct packed) == 88, "padding");
 
 /* A string, and the fact that goes when it cannot be packed. */
 struct packed_string {
@@ -102,6 +102,7 @@ void process_pack(const struct process *p, struct buffer *out)
     };
     struct packed head = {
         .key = p->key,
+        .cgroup_id = p->cgroup_id,
         .exe_ino = p->exe_ino,
         .args_total = p->args_total,
         .magic = pack_magic,
@@ -220,6 +221,7 @@ struct process *process_unpack(const void *data, size_t len)
         .netns = h.netns,
         .mntns = h.mntns,
         .userns = h.userns,
+        .cgroup_id = h.cgroup_id,
         .exe_ino = h.exe_ino,
         .exe_dev = h.exe_dev,
         .args = args,

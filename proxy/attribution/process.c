@@ -168,6 +168,42 @@ struct process *process_copy(const struct process *p)
     return copy;
 }
 
+struct process *process_at(const struct process *p, const struct process_state *state,
+                           const char *user, const char *cgroup)
+{
+    struct process other = *p;
+    other.uid = state->uid;
+    other.netns = state->netns;
+    other.mntns = state->mntns;
+    other.userns = state->userns;
+    other.cgroup_id = state->cgroup_id;
+    other.user = user;
+    other.cgroup = cgroup;
+    other.known |= FACT_USER | FACT_NETNS | FACT_MNTNS | FACT_CGROUP;
+    if (!cgroup)
+        other.known &= ~(unsigned)FACT_CGROUP;
+    return process_copy(&other);
+}
+
+struct process_state process_state(const struct process *p)
+{
+    return (struct process_state){p->cgroup_id, p->uid, p->netns, p->mntns, p->userns};
+}
+
+struct process_state process_state_of(const struct flow_owner *o)
+{
+    return (struct process_state){o->cgroup_id, o->uid, o->netns, o->mntns, o->userns};
+}
+
+bool process_is(const struct process *p, const struct process_id *id)
+{
+    static const struct process_state at_exec;
+    const struct process_state state = process_state(p);
+    return memcmp(&p->key, &id->key, sizeof p->key) == 0 &&
+           (memcmp(&id->state, &state, sizeof state) == 0 ||
+            memcmp(&id->state, &at_exec, sizeof at_exec) == 0);
+}
+
 struct process *process_share(const struct process *p, struct process *image,
                               struct ancestors *line)
 {

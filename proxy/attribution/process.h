@@ -17,6 +17,21 @@ struct process_ancestor {
     const char *exe; /* NULL: not known */
 };
 
+/* What a process may change without executing anything: as at its exec in the keeper's table, as at
+ * a flow's connect in a record that was asked for with its owner. */
+struct process_state {
+    uint64_t cgroup_id;
+    uint32_t uid;
+    uint32_t netns, mntns, userns; /* inode numbers */
+};
+_Static_assert(sizeof(struct process_state) == 24, "it is compared as bytes");
+
+/* One execution of one process, as it was at one moment. */
+struct process_id {
+    struct process_key key;
+    struct process_state state; /* all zero: as at its exec */
+};
+
 /* A counted list of ancestors, which all children of one process share. */
 struct ancestors;
 
@@ -32,6 +47,7 @@ struct process {
     uint32_t ns_pid; /* in its own pid namespace; 0: not known */
     uint32_t uid;
     uint32_t netns, mntns, userns;
+    uint64_t cgroup_id; /* 0: not known */
     uint64_t exe_ino;
     uint32_t exe_dev;
     const char *exe, *cwd; /* NULL: not known. Strings live as long as the record */
@@ -47,6 +63,14 @@ struct process {
 /* Makes a record in one piece of memory of its own, all strings copied, with one count that the
  * caller owns. NULL: memory ran out. */
 struct process *process_copy(const struct process *p) NODISCARD NONNULL(1);
+/* The same as it was in another state; user and cgroup (NULL: not known) are that state's. What the
+ * process executed, and where, stays as it was at exec. */
+struct process *process_at(const struct process *p, const struct process_state *state,
+                           const char *user, const char *cgroup) NODISCARD NONNULL(1, 2);
+struct process_state process_state(const struct process *p) NONNULL(1);
+struct process_state process_state_of(const struct flow_owner *owner) NONNULL(1);
+/* Whether p is that execution in that state. */
+bool process_is(const struct process *p, const struct process_id *id) NONNULL(1, 2);
 /* The memory that such a record takes. */
 size_t process_size(const struct process *p) NONNULL(1);
 /* The same, but with the ancestors of line (NULL: none), which p must not have itself. Where image

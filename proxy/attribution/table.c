@@ -307,7 +307,7 @@ static void take_exec(struct process_table *t, const void *event, size_t len, ui
 
     const struct process_table_options *o = &t->options;
     p->user = o->user_name ? o->user_name(o->context, p->uid) : NULL;
-    p->cgroup = o->cgroup_path ? o->cgroup_path(o->context, t->decoded.cgroup_id) : NULL;
+    p->cgroup = o->cgroup_path ? o->cgroup_path(o->context, p->cgroup_id) : NULL;
     if (p->cgroup)
         p->known |= FACT_CGROUP;
     if (enter(t, p, NULL, line, now_ns))

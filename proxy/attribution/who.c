@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Owner look-up and a cache of process records. A record never changes, so what is cached is right
- * for as long as anybody asks for that key. */
+ * for as long as anybody asks for that process in that state. */
 #include "attribution/who.h"
 
 #include <stdlib.h>
@@ -30,7 +30,7 @@ struct who {
 struct who_query {
     struct who *who;
     uint32_t request;
-    struct process_key key;
+    struct process_id id;
     who_done *done;
     void *context;
 };
@@ -62,15 +62,10 @@ static struct cached **bucket_of(struct who *w, const struct process_key *key)
     return &w->buckets[(key->pid * 2654435761u + key->exec_id) % BUCKETS];
 }
 
-static bool same_key(const struct process_key *a, const struct process_key *b)
+static struct process *find(struct who *w, const struct process_id *id)
 {
-    return a->pid == b->pid && a->exec_id == b->exec_id && a->start_ns == b->start_ns;
-}
-
-static struct process *find(struct who *w, const struct process_key *key)
-{
-    for (struct cached *c = *bucket_of(w, key); c; c = c->next)
-        if (same_key(&c->process->key, key))
+    for (struct cached *c = *bucket_of(w, &id->key); c; c = c->next)
+        if (process_is(c->process, id))
             return c->process;
     return NULL;
 }
@@ -86,7 +81,8 @@ static void forget_unused(struct who *w, struct cached **at)
             continue;
         }
         *at = c->next;
-        ipc_send(w->keeper, IPC_PROCESS_PUT, 0, &c->process->key, sizeof c->process->key, -1);
+        const struct process_id id = {c->process->key, process_state(c->process)};
+        ipc_send(w->keeper, IPC_PROCESS_PUT, 0, &id, sizeof id, -1);
         process_unref(c->process);
         free(c);
         w->n--;
@@ -110,11 +106,11 @@ static void on_answer(void *context, const struct ipc_message *m)
 {
     struct who_query *q = context;
     struct process *p = m->len ? process_unpack(m->data, m->len) : NULL;
-    if (p && !same_key(&p->key, &q->key)) {
+    if (p && !process_is(p, &q->id)) {
         process_unref(p);
         p = NULL;
     }
-    struct process *known = p ? find(q->who, &p->key) : NULL;
+    struct process *known = p ? find(q->who, &q->id) : NULL;
     if (known) { /* asked for twice at once: all hold the one that the cache counts */
         process_unref(p);
         p = process_ref(known);
@@ -141,7 +137,9 @@ bool who_ask(struct who *w, const struct flow_key *key, who_done *done, void *co
     *now = NULL;
     if (!owner_of(w, key, &owner))
         return false;
-    struct process *known = find(w, &owner.process);
+    /* As it is now: the record that is asked for need not be that of another of its flows. */
+    const struct process_id id = {owner.process, process_state_of(&owner)};
+    struct process *known = find(w, &id);
     if (known) {
         *now = process_ref(known);
         return false;
@@ -149,8 +147,8 @@ bool who_ask(struct who *w, const struct flow_key *key, who_done *done, void *co
     struct who_query *q = malloc(sizeof *q);
     if (!q)
         return false;
-    *q = (struct who_query){w, 0, owner.process, done, context};
-    q->request = request_send(w->requests, IPC_PROCESS_GET, &q->key, sizeof q->key, on_answer, q);
+    *q = (struct who_query){w, 0, id, done, context};
+    q->request = request_send(w->requests, IPC_PROCESS_GET, &q->id, sizeof q->id, on_answer, q);
     if (!q->request) {
         free(q);
         return false;

@@ -10,6 +10,7 @@
 /* What makes two denials the same. */
 struct kind {
     struct process_key process;
+    struct process_state state;
     enum record_event event;
     enum record_type type;
     enum record_outcome outcome;
@@ -63,6 +64,7 @@ static void kind_of(const struct record *r, struct kind *out)
 {
     memset(out, 0, sizeof *out); /* padding too: kinds are compared as bytes */
     out->process = r->process;
+    out->state = r->state;
     out->event = r->event;
     out->type = r->type;
     out->outcome = r->outcome;

@@ -99,6 +99,11 @@ const struct record_field record_fields[] = {
     FIELD("pid", U32, process.pid),
     FIELD(NULL, U32, process.exec_id),
     FIELD("start_ns", U64, process.start_ns),
+    FIELD(NULL, U64, state.cgroup_id),
+    FIELD(NULL, U32, state.uid),
+    FIELD(NULL, U32, state.netns),
+    FIELD(NULL, U32, state.mntns),
+    FIELD(NULL, U32, state.userns),
 };
 /* clang-format on */
 const size_t record_n_fields = ARRAY_SIZE(record_fields);

@@ -84,6 +84,7 @@ struct record {
     uint64_t bytes_up, bytes_down, duration_ms;
     uint64_t count;             /* 0 and 1: absent */
     struct process_key process; /* pid 0: not attributed */
+    struct process_state state; /* of that process then; all zero: as at its exec */
     struct text error;
     /* Life-cycle records only: */
     struct text version, run_id, host_name, boot_id, kernel, mode, attach, attach_reason,

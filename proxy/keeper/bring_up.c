@@ -99,13 +99,17 @@ static const char *user_name(void *context, uint32_t uid)
     return users_name(&k->users, uid);
 }
 
-/* The table copies the string; the last one is kept to be freed. */
-static const char *cgroup_path(void *context, uint64_t id)
+/* The last one is kept to be freed. */
+const char *keeper_cgroup_path(struct keeper *k, uint64_t id)
 {
-    struct keeper *k = context;
     free(k->cgroup_path);
     k->cgroup_path = cgroup_path_of(&k->cgroup, id);
     return k->cgroup_path;
+}
+
+static const char *cgroup_path(void *context, uint64_t id)
+{
+    return keeper_cgroup_path(context, id);
 }
 
 static int make_table(struct keeper *k, struct error *error)

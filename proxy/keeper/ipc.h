@@ -17,9 +17,9 @@ enum ipc_type {
     IPC_READY = 1,   /* set up and confined; proxy: policy loaded. No payload */
     IPC_DIAGNOSTIC,  /* a line for the user about the policy, text */
     IPC_FAILED,      /* cannot start: a sentence, text. The role exits after it */
-    IPC_PROCESS_GET, /* struct process_key; answered by IPC_PROCESS. The keeper holds the record
+    IPC_PROCESS_GET, /* struct process_id; answered by IPC_PROCESS. The keeper holds the record
                         until IPC_PROCESS_PUT */
-    IPC_PROCESS_PUT, /* struct process_key */
+    IPC_PROCESS_PUT, /* struct process_id */
     IPC_RECORD,      /* a packed record; answered by IPC_RECORD_DONE when the id is not 0 */
     IPC_INCLUDE,     /* two strings: who includes, what. Answered by
                         IPC_SOURCE. Only before the first IPC_READY */

@@ -69,7 +69,7 @@ struct keeper {
     struct process_table *table;
     struct pins *pins;
     struct users users;
-    char *cgroup_path; /* the last one that the table asked for */
+    char *cgroup_path; /* the last one that was asked for */
     struct hooks *hooks;
     int flows_fd, names_fd;
     struct resolver self[RESOLVERS_MAX]; /* resolvers that resolv.conf names */
@@ -135,6 +135,12 @@ void keeper_drain(struct keeper *k) NONNULL(1);
 /* serve.c: the keeper's part while the command runs. */
 int keeper_listen(struct keeper *k, struct error *error) NODISCARD NONNULL(1, 2);
 void keeper_message(struct keeper *k, struct role *r, struct ipc_message *m) NONNULL(1, 2, 3);
+/* What is known of a process in that state by what was taken from the ring so far; the caller owns
+ * a count. NULL: not known. */
+struct process *keeper_process(struct keeper *k, const struct process_id *id) NODISCARD
+    NONNULL(1, 2);
+/* The v2 path of that cgroup, valid until the next call; NULL: there is none. */
+const char *keeper_cgroup_path(struct keeper *k, uint64_t id) NONNULL(1);
 /* Writes a record of the keeper's own; returns what log_append returned. */
 int keeper_record(struct keeper *k, struct record *r, const struct process *p) NONNULL(1, 2);
 /* Deletes the owners of flows that have ended, and says so where others had to make room. */

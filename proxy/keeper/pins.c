@@ -3,7 +3,6 @@
 #include "keeper/pins.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define BUCKETS 1024
 
@@ -21,10 +20,10 @@ static size_t bucket_of(const struct process_key *key)
     return (key->pid * 31u + key->exec_id) % BUCKETS;
 }
 
-static struct pin **find(const struct pins *pins, const struct process_key *key)
+static struct pin **find(const struct pins *pins, const struct process_id *id)
 {
-    struct pin **at = (struct pin **)&pins->buckets[bucket_of(key)];
-    while (*at && memcmp(&(*at)->process->key, key, sizeof *key) != 0)
+    struct pin **at = (struct pin **)&pins->buckets[bucket_of(&id->key)];
+    while (*at && !process_is((*at)->process, id))
         at = &(*at)->next;
     return at;
 }
@@ -58,7 +57,8 @@ void pins_free(struct pins *pins)
 
 void pins_hold(struct pins *pins, struct process *p)
 {
-    struct pin **at = find(pins, &p->key);
+    const struct process_id id = {p->key, process_state(p)};
+    struct pin **at = find(pins, &id);
     if (*at)
         return;
     struct pin *pin = malloc(sizeof *pin);
@@ -68,15 +68,15 @@ void pins_hold(struct pins *pins, struct process *p)
     *at = pin;
 }
 
-struct process *pins_find(const struct pins *pins, const struct process_key *key)
+struct process *pins_find(const struct pins *pins, const struct process_id *id)
 {
-    struct pin *pin = *find(pins, key);
+    struct pin *pin = *find(pins, id);
     return pin ? pin->process : NULL;
 }
 
-void pins_let_go(struct pins *pins, const struct process_key *key)
+void pins_let_go(struct pins *pins, const struct process_id *id)
 {
-    struct pin **at = find(pins, key);
+    struct pin **at = find(pins, id);
     if (*at)
         remove_at(at);
 }

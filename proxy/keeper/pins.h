@@ -12,8 +12,8 @@ struct pins *pins_new(void) NODISCARD;
 void pins_clear(struct pins *pins) NONNULL(1); /* lets go of all */
 /* Lets go of all and frees; accepts NULL. */
 void pins_free(struct pins *pins);
-/* Holds the record (once for each key), taking a count of its own. */
+/* Holds the record (once for each process and state), taking a count of its own. */
 void pins_hold(struct pins *pins, struct process *p) NONNULL(1, 2);
 /* The held record, borrowed; NULL when it is not held. */
-struct process *pins_find(const struct pins *pins, const struct process_key *key) NONNULL(1, 2);
-void pins_let_go(struct pins *pins, const struct process_key *key) NONNULL(1, 2);
+struct process *pins_find(const struct pins *pins, const struct process_id *id) NONNULL(1, 2);
+void pins_let_go(struct pins *pins, const struct process_id *id) NONNULL(1, 2);

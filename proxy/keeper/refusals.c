@@ -40,13 +40,15 @@ static struct record record_of(const struct refusal_count *c, char proto[16])
         .reason = text_of(kinds[c->kind].reason),
         .proto = text_of(proto_text(c->kind, c->proto, proto)),
         .count = c->count,
-        .process = c->process,
+        .process = c->id.key,
+        .state = c->id.state,
     };
 }
 
 static void write_record(struct keeper *k, struct record *r)
 {
-    struct process *p = r->process.pid ? process_table_get(k->table, &r->process) : NULL;
+    const struct process_id id = {r->process, r->state};
+    struct process *p = id.key.pid ? keeper_process(k, &id) : NULL;
     keeper_record(k, r, p);
     process_unref(p);
 }
@@ -57,7 +59,7 @@ static void count_one(struct refusals *s, const struct refusal_count *one)
     for (size_t i = 0; i < s->n_counts; i++) {
         struct refusal_count *c = &s->counts[i];
         if (c->kind == one->kind && c->proto == one->proto &&
-            memcmp(&c->process, &one->process, sizeof c->process) == 0) {
+            memcmp(&c->id, &one->id, sizeof c->id) == 0) {
             c->count++;
             return;
         }
@@ -81,7 +83,8 @@ static void tell_or_count(struct keeper *k, struct record *r, const struct refus
 static void refused_ipv6(struct keeper *k, const struct process_ipv6 *e)
 {
     char address[INET6_ADDRSTRLEN], proto[16];
-    const struct refusal_count one = {REFUSED_IPV6, e->proto, e->head.process, 1};
+    const struct refusal_count one = {
+        REFUSED_IPV6, e->proto, {e->head.process, process_state_of(&e->owner)}, 1};
     struct record r = record_of(&one, proto);
     inet_ntop(AF_INET6, e->dst_ip, address, sizeof address);
     r.dst_ip6 = text_of(address);
@@ -99,7 +102,8 @@ static enum refusal_kind kind_of(const struct process_socket *e)
 static void refused_socket(struct keeper *k, const struct process_socket *e)
 {
     char proto[16];
-    const struct refusal_count one = {kind_of(e), e->proto, e->head.process, 1};
+    const struct refusal_count one = {
+        kind_of(e), e->proto, {e->head.process, process_state_of(&e->owner)}, 1};
     struct record r = record_of(&one, proto);
     tell_or_count(k, &r, &one);
 }

@@ -27,7 +27,7 @@ enum refusal_kind {
 struct refusal_count {
     enum refusal_kind kind;
     uint32_t proto;
-    struct process_key process;
+    struct process_id id;
     uint64_t count;
 };
 

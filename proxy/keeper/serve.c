@@ -52,19 +52,30 @@ int keeper_record(struct keeper *k, struct record *r, const struct process *p)
     return failed;
 }
 
+struct process *keeper_process(struct keeper *k, const struct process_id *id)
+{
+    struct process *held = pins_find(k->pins, id);
+    struct process *p = held ? process_ref(held) : process_table_get(k->table, &id->key);
+    if (!p || process_is(p, id))
+        return p;
+    struct process *then = process_at(p, &id->state, users_name(&k->users, id->state.uid),
+                                      keeper_cgroup_path(k, id->state.cgroup_id));
+    process_unref(p);
+    return then;
+}
+
 /* Drains the ring first: what a process is was told before it could do what is asked about. */
-static struct process *find_process(struct keeper *k, const struct process_key *key)
+static struct process *find_process(struct keeper *k, const struct process_id *id)
 {
     hooks_catch_up(k->hooks);
-    struct process *held = pins_find(k->pins, key);
-    return held ? process_ref(held) : process_table_get(k->table, key);
+    return keeper_process(k, id);
 }
 
 static void write_fold(void *context, const struct record *r)
 {
     struct keeper *k = context;
     struct record record = *r;
-    struct process *p = process_table_get(k->table, &r->process);
+    struct process *p = keeper_process(k, &(struct process_id){r->process, r->state});
     keeper_record(k, &record, p);
     process_unref(p);
 }
@@ -210,11 +221,11 @@ void keeper_loop(struct keeper *k, const bool *done, unsigned timeout_ms)
 static void answer_process(struct keeper *k, struct role *r, const struct ipc_message *m)
 {
     CLEANUP_BUFFER struct buffer packed = {0};
-    struct process_key key;
-    if (m->len != sizeof key)
+    struct process_id id;
+    if (m->len != sizeof id)
         return;
-    memcpy(&key, m->data, sizeof key);
-    struct process *p = find_process(k, &key);
+    memcpy(&id, m->data, sizeof id);
+    struct process *p = find_process(k, &id);
     if (p) {
         process_pack(p, &packed);
         pins_hold(k->pins, p);
@@ -226,11 +237,11 @@ static void answer_process(struct keeper *k, struct role *r, const struct ipc_me
 
 static void let_process_go(struct keeper *k, const struct ipc_message *m)
 {
-    struct process_key key;
-    if (m->len != sizeof key)
+    struct process_id id;
+    if (m->len != sizeof id)
         return;
-    memcpy(&key, m->data, sizeof key);
-    pins_let_go(k->pins, &key);
+    memcpy(&id, m->data, sizeof id);
+    pins_let_go(k->pins, &id);
 }
 
 static void answer_record(struct keeper *k, struct role *r, const struct ipc_message *m)
@@ -241,7 +252,8 @@ static void answer_record(struct keeper *k, struct role *r, const struct ipc_mes
     if (status == 0 && record.event > RECORD_CLOSE)
         status = -EBADMSG;
     if (status == 0) {
-        struct process *p = record.process.pid ? find_process(k, &record.process) : NULL;
+        const struct process_id id = {record.process, record.state};
+        struct process *p = id.key.pid ? find_process(k, &id) : NULL;
         record.ts_us = 0; /* the writer's clock counts */
         status = keeper_record(k, &record, p);
         process_unref(p);

@@ -114,6 +114,8 @@ void judge_record(const struct engine *e, const struct subject *s, const struct 
     out->dst_port = s->flow.dst_port;
     if (s->flow.proto == IPPROTO_TCP || s->flow.proto == IPPROTO_UDP)
         out->proto = text_of(s->flow.proto == IPPROTO_TCP ? "tcp" : "udp");
-    if (s->process)
+    if (s->process) {
         out->process = s->process->key;
+        out->state = process_state(s->process);
+    }
 }
