@@ -80,3 +80,37 @@ unsigned cgroup_classify(const char *path)
     }
     return classes ? classes : CGROUP_HOST;
 }
+
+static bool is_whole_id(struct component c)
+{
+    return c.len == CGROUP_ID_LEN && strspn(c.text, "0123456789abcdef") >= CGROUP_ID_LEN;
+}
+
+/* The id in one component, or NULL. `bare`: an id alone may stand there. */
+static const char *id_in(struct component c, bool bare)
+{
+    static const char *const prefixes[] = {"docker-", "libpod-", "cri-containerd-", "crio-"};
+    if (bare && is_whole_id(c))
+        return c.text;
+    strip(&c, "", ".scope");
+    for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
+        struct component id = c;
+        if (strip(&id, prefixes[i], "") && is_whole_id(id))
+            return id.text;
+    }
+    return NULL;
+}
+
+const char *cgroup_container_id(const char *path)
+{
+    bool bare = false, in_pods = false;
+    for (struct component c = component_next(&path); c.len > 0; c = component_next(&path)) {
+        struct component rest = c;
+        const char *id = id_in(c, bare);
+        if (id || strip(&rest, "user@", ""))
+            return id;
+        in_pods = in_pods || strip(&rest, "kubepods", "");
+        bare = in_pods || is(c, "docker") || is(c, "libpod_parent");
+    }
+    return NULL;
+}

@@ -15,3 +15,9 @@ enum cgroup_class {
 
 /* Never 0. */
 unsigned cgroup_classify(const char *path) NONNULL(1);
+
+#define CGROUP_ID_LEN 64
+/* The outermost id of a container in the path, CGROUP_ID_LEN digits within it; NULL: none is there.
+ * The engine of this machine made that one; what is below it a container may have made itself, and
+ * what is below user@.service any user. */
+const char *cgroup_container_id(const char *path) NONNULL(1);

@@ -26,13 +26,14 @@ enum process_fact {
     FACT_SHA256 = 1 << 3,
     FACT_USER = 1 << 4,
     FACT_CGROUP = 1 << 5,
-    FACT_CONTAINER = 1 << 6,
+    FACT_CONTAINER = 1 << 6, /* name and id, as an engine tells them; NULL: in none */
     FACT_IMAGE = 1 << 7,
     FACT_POD = 1 << 8,
     FACT_MNTNS = 1 << 9,
     FACT_NETNS = 1 << 10,
     FACT_STEP = 1 << 11,
     FACT_ACTION = 1 << 12,
+    FACT_CONTAINER_ID = 1 << 13, /* the id alone, by the cgroup path; no engine answers for it */
 };
 
 struct event_process {

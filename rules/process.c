@@ -41,6 +41,17 @@ static enum truth nth_arg(const struct selector *s, const struct event_process *
     return p->args_cut ? TRUTH_UNKNOWN : TRUTH_NO;
 }
 
+static bool container_id_matches(const struct selector *s, const struct event_process *p)
+{
+    enum { SHORT_ID = 12 };
+    char id[SHORT_ID + 1] = "";
+    if (!p->container_id)
+        return false;
+    if (strlen(p->container_id) >= SHORT_ID)
+        memcpy(id, p->container_id, SHORT_ID);
+    return value_matches(s, p->container_id) || (id[0] && value_matches(s, id));
+}
+
 /* An ancestor that is known counts, also where others are not: the first process of a container or
  * of a sandbox often cannot be looked at. */
 static enum truth any_parent(const struct selector *s, const struct event_process *p)
@@ -53,15 +64,12 @@ static enum truth any_parent(const struct selector *s, const struct event_proces
 
 static enum truth container(const struct selector *s, const struct event_process *p)
 {
-    enum { SHORT_ID = 12 };
-    char id[SHORT_ID + 1] = "";
-    if (p->container_name && value_matches(s, p->container_name))
+    const bool told = p->known & FACT_CONTAINER;
+    if ((told || (p->known & FACT_CONTAINER_ID)) && container_id_matches(s, p))
         return TRUTH_YES;
-    if (!p->container_id)
-        return TRUTH_NO;
-    if (strlen(p->container_id) >= SHORT_ID)
-        memcpy(id, p->container_id, SHORT_ID);
-    return truth_of(value_matches(s, p->container_id) || (id[0] && value_matches(s, id)));
+    if (!told) /* it may be the name, which is not known */
+        return TRUTH_UNKNOWN;
+    return text_truth(s, p->container_name);
 }
 
 static enum truth cgroup(const struct selector *s, struct subject *subject)
@@ -85,10 +93,16 @@ static const unsigned facts[] = {
     [SELECTOR_STEP] = FACT_STEP,     [SELECTOR_ACTION] = FACT_ACTION,
 };
 
+/* Of these a part may be known that is enough. */
+static bool may_be_known_in_part(const struct selector *s)
+{
+    return s->kind == SELECTOR_PARENT || s->kind == SELECTOR_CONTAINER;
+}
+
 static enum truth selector_truth(const struct selector *s, struct subject *subject)
 {
     const struct event_process *p = subject->process;
-    if (!p || (s->kind != SELECTOR_PARENT && !(p->known & facts[s->kind])))
+    if (!p || (!(p->known & facts[s->kind]) && !may_be_known_in_part(s)))
         return TRUTH_UNKNOWN;
     switch (s->kind) {
     case SELECTOR_EXE:

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rules/cgroup.h"
+
 /* The path of an executable, in the lists of all who descend from it. */
 struct name {
     unsigned count;
@@ -119,6 +121,7 @@ size_t process_size(const struct process *p)
     size_t size = sizeof *p + p->n_args * sizeof *p->args + p->n_ancestors * sizeof *p->ancestors;
     size += string_size(p->exe) + string_size(p->cwd) + string_size(p->user);
     size += string_size(p->cgroup);
+    size += process_container_id(p) ? PROCESS_CONTAINER_ID_LEN + 1 : 0;
     for (size_t i = 0; i < p->n_args; i++)
         size += string_size(p->args[i]);
     for (size_t i = 0; i < p->n_ancestors; i++)
@@ -134,6 +137,18 @@ static const char *place(char **at, const char *s)
     const size_t size = strlen(s) + 1;
     char *copy = memcpy(*at, s, size);
     *at += size;
+    return copy;
+}
+
+/* Of a path's middle, with a NUL of its own. */
+static const char *place_container(char **at, const struct process *p)
+{
+    const char *id = process_container_id(p);
+    if (!id)
+        return NULL;
+    char *copy = memcpy(*at, id, PROCESS_CONTAINER_ID_LEN);
+    copy[PROCESS_CONTAINER_ID_LEN] = '\0';
+    *at += PROCESS_CONTAINER_ID_LEN + 1;
     return copy;
 }
 
@@ -157,6 +172,7 @@ struct process *process_copy(const struct process *p)
     copy->cwd = place(&at, p->cwd);
     copy->user = place(&at, p->user);
     copy->cgroup = place(&at, p->cgroup);
+    copy->container = place_container(&at, p);
     for (size_t i = 0; i < p->n_args; i++)
         args[i] = place(&at, p->args[i]);
     for (size_t i = 0; i < p->n_ancestors; i++) {
@@ -193,6 +209,12 @@ struct process_state process_state(const struct process *p)
 struct process_state process_state_of(const struct flow_owner *o)
 {
     return (struct process_state){o->cgroup_id, o->uid, o->netns, o->mntns, o->userns};
+}
+
+const char *process_container_id(const struct process *p)
+{
+    _Static_assert(PROCESS_CONTAINER_ID_LEN == CGROUP_ID_LEN, "one form of ids");
+    return p->cgroup ? cgroup_container_id(p->cgroup) : NULL;
 }
 
 bool process_is(const struct process *p, const struct process_id *id)
@@ -253,7 +275,7 @@ void process_event_view(const struct process *p, const char *parents[PROCESS_ANC
             parents[known++] = p->ancestors[i].exe;
     }
     *out = (struct event_process){
-        .known = p->known,
+        .known = p->known | (p->container ? FACT_CONTAINER_ID : 0),
         .foreign = p->flags & PROCESS_FOREIGN,
         .exe = p->known & FACT_EXE ? p->exe : NULL,
         .args = p->args,
@@ -264,6 +286,7 @@ void process_event_view(const struct process *p, const char *parents[PROCESS_ANC
         .uid = p->uid,
         .user = p->user,
         .cgroup = p->cgroup,
+        .container_id = p->container,
         .mntns = p->mntns,
         .netns = p->netns,
     };

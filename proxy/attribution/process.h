@@ -53,6 +53,7 @@ struct process {
     const char *exe, *cwd; /* NULL: not known. Strings live as long as the record */
     const char *user;      /* NULL: uid has no name */
     const char *cgroup;    /* v2 path */
+    const char *container; /* the id in that path, in records that process_copy made; or NULL */
     const char *const *args;
     size_t n_args;
     uint64_t args_total;                      /* bytes at exec, before any cut */
@@ -69,6 +70,9 @@ struct process *process_at(const struct process *p, const struct process_state *
                            const char *user, const char *cgroup) NODISCARD NONNULL(1, 2);
 struct process_state process_state(const struct process *p) NONNULL(1);
 struct process_state process_state_of(const struct flow_owner *owner) NONNULL(1);
+/* The id of its container by its cgroup path, not followed by a NUL; NULL: none is there. */
+#define PROCESS_CONTAINER_ID_LEN 64
+const char *process_container_id(const struct process *p) NONNULL(1);
 /* Whether p is that execution in that state. */
 bool process_is(const struct process *p, const struct process_id *id) NONNULL(1, 2);
 /* The memory that such a record takes. */

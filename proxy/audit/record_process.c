@@ -87,50 +87,6 @@ static void write_ancestors(const struct process *p, struct buffer *out)
     buffer_add_char(out, ']');
 }
 
-#define CONTAINER_ID_LEN 64
-
-static bool is_container_id(const char *s, size_t len)
-{
-    return len == CONTAINER_ID_LEN && strspn(s, "0123456789abcdef") >= CONTAINER_ID_LEN;
-}
-
-/* The id within one component of a path, or NULL. `bare`: an id alone may stand there. */
-static const char *component_id(const char *s, size_t len, bool bare)
-{
-    static const char *const prefixes[] = {"docker-", "libpod-", "cri-containerd-", "crio-"};
-    static const char suffix[] = ".scope";
-    if (bare && is_container_id(s, len))
-        return s;
-    if (len > strlen(suffix) && memcmp(s + len - strlen(suffix), suffix, strlen(suffix)) == 0)
-        len -= strlen(suffix);
-    for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
-        size_t n = strlen(prefixes[i]);
-        if (len > n && memcmp(s, prefixes[i], n) == 0 && is_container_id(s + n, len - n))
-            return s + n;
-    }
-    return NULL;
-}
-
-/* The outermost id of a container in the path: the engine of this machine made that one; what is
- * below it a container may have made itself, and what is below user@.service any user. */
-static const char *container_id(const char *cgroup)
-{
-    bool bare = false, in_pods = false;
-    while (*cgroup) {
-        size_t len = strcspn(cgroup, "/");
-        if (strncmp(cgroup, "user@", 5) == 0)
-            return NULL;
-        const char *id = component_id(cgroup, len, bare);
-        if (id)
-            return id;
-        in_pods |= strncmp(cgroup, "kubepods", 8) == 0;
-        bare = in_pods || (len == 6 && memcmp(cgroup, "docker", 6) == 0) ||
-               (len == 13 && memcmp(cgroup, "libpod_parent", 13) == 0);
-        cgroup += len + (cgroup[len] == '/');
-    }
-    return NULL;
-}
-
 void record_process_json(const struct process *p, enum log_args args, struct buffer *out)
 {
     if (p->ns_pid && p->ns_pid != p->key.pid)
@@ -153,7 +109,7 @@ void record_process_json(const struct process *p, enum log_args args, struct buf
         json_put_number(out, "mntns", p->mntns);
     if (p->netns)
         json_put_number(out, "netns", p->netns);
-    const char *id = p->cgroup ? container_id(p->cgroup) : NULL;
+    const char *id = process_container_id(p);
     if (id)
-        json_put_text(out, "container_id", id, CONTAINER_ID_LEN);
+        json_put_text(out, "container_id", id, PROCESS_CONTAINER_ID_LEN);
 }

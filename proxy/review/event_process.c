@@ -15,7 +15,7 @@ static const struct {
     {"sha256", FACT_SHA256, offsetof(struct event_process, sha256)},
     {"user", FACT_USER, offsetof(struct event_process, user)},
     {"cgroup", FACT_CGROUP, offsetof(struct event_process, cgroup)},
-    {"container_id", FACT_CONTAINER, offsetof(struct event_process, container_id)},
+    {"container_id", FACT_CONTAINER_ID, offsetof(struct event_process, container_id)},
     {"container_name", FACT_CONTAINER, offsetof(struct event_process, container_name)},
     {"image", FACT_IMAGE, offsetof(struct event_process, image)},
     {"pod", FACT_POD, offsetof(struct event_process, pod)},
@@ -135,6 +135,20 @@ static void read_unknown(struct fields *f, struct event_process *p)
     }
 }
 
+/* As the filter does: where nothing is said of a container, the cgroup may tell its id. */
+static void find_container(struct event_owner *out)
+{
+    struct event_process *p = &out->process;
+    const unsigned told = FACT_CONTAINER | FACT_CONTAINER_ID;
+    const char *id = p->cgroup && !(p->known & told) ? cgroup_container_id(p->cgroup) : NULL;
+    if (!id)
+        return;
+    memcpy(out->container_id, id, CGROUP_ID_LEN);
+    out->container_id[CGROUP_ID_LEN] = '\0';
+    p->container_id = out->container_id;
+    p->known |= FACT_CONTAINER_ID;
+}
+
 bool event_owner_read(struct fields *f, struct event_owner *out)
 {
     struct event_process *p = &out->process;
@@ -163,6 +177,7 @@ bool event_owner_read(struct fields *f, struct event_owner *out)
     told |= read_namespace(f, "netns", FACT_NETNS, &p->netns, &p->known);
     told |= fields_number(f, "pid", UINT32_MAX, &number);
     read_unknown(f, p);
+    find_container(out);
     p->args = out->args.list;
     p->n_args = out->args.n;
     p->parents = out->parents.list;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "review/event_fields.h"
+#include "rules/cgroup.h"
 #include "rules/event.h"
 
 /* Lists of strings that a process points to; kept from event to event. */
@@ -14,6 +15,7 @@ struct event_texts {
 struct event_owner {
     struct event_process process;
     struct event_texts args, parents;
+    char container_id[CGROUP_ID_LEN + 1];
 };
 
 /* Fills in out->process, whose strings belong to the JSON. A fact that is not mentioned is not

@@ -122,7 +122,7 @@ static inline void make_process(struct make_random *r, struct make_event *m)
     static const char *const actions[] = {"actions/checkout", "evil/action", NULL};
     static const uint32_t uids[] = {0, 1000, 1001};
     struct event_process *p = &m->p;
-    p->known = (1u << 13) - 1;
+    p->known = (1u << 14) - 1;
     if (make_once(r, 3))
         p->known &= (unsigned)(make_next(r) | make_next(r));
     p->foreign = make_once(r, 6);

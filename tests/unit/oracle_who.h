@@ -145,6 +145,13 @@ static inline enum oracle_answer oracle_fact_fits(const struct oracle_selector *
                                                   const struct event_process *p)
 {
     unsigned fact = oracle_fact_of(s->name);
+    /* Of a container the id alone may be known, by its cgroup: it may match, and never fail to. */
+    if (p != NULL && fact == FACT_CONTAINER && (p->known & FACT_CONTAINER) == 0 &&
+        (p->known & FACT_CONTAINER_ID) != 0) {
+        struct event_process nameless = *p;
+        nameless.container_name = NULL;
+        return oracle_container_fits(s, &nameless) ? ORACLE_YES : ORACLE_UNKNOWN;
+    }
     if (p == NULL || (fact != FACT_PARENTS && (p->known & fact) == 0))
         return ORACLE_UNKNOWN;
     switch (fact) {

@@ -34,6 +34,7 @@ static inline bool asked_process(struct asked *a, const char *key, char *value)
         {"user", FACT_USER, &p->user, NULL},
         {"cgroup", FACT_CGROUP, &p->cgroup, NULL},
         {"cid", FACT_CONTAINER, &p->container_id, NULL},
+        {"cgid", FACT_CONTAINER_ID, &p->container_id, NULL},
         {"container", FACT_CONTAINER, &p->container_name, NULL},
         {"image", FACT_IMAGE, &p->image, NULL},
         {"pod", FACT_POD, &p->pod, NULL},

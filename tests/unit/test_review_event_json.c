@@ -28,6 +28,7 @@ static void put_process(struct buffer *out, const struct event_process *p)
         {FACT_SHA256, "sha256", p->sha256},
         {FACT_CGROUP, "cgroup", p->cgroup},
         {FACT_CONTAINER, "cid", p->container_id},
+        {FACT_CONTAINER_ID, "cgid", p->container_id},
         {FACT_CONTAINER, "container", p->container_name},
         {FACT_IMAGE, "image", p->image},
         {FACT_POD, "pod", p->pod},
@@ -227,6 +228,7 @@ static void records(void **state)
 static void processes(void **state)
 {
     (void)state;
+#define CID  "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
 #define HERE "{\"type\":\"https\",\"host\":\"a.org\","
 #define WANT "tls tcp:443 host=a.org"
     static const struct row rows[] = {
@@ -242,6 +244,14 @@ static void processes(void **state)
         {HERE "\"container_name\":\"web\",\"image\":\"node:22\",\"pod\":\"a/b\"}",
          WANT " by cid=- container=web image=node:22 pod=a/b"},
         {HERE "\"container_name\":null}", WANT " by cid=- container=-"},
+        {HERE "\"container_id\":\"" CID "\"}", WANT " by cgid=" CID},
+        {HERE "\"container_id\":\"" CID "\",\"container_name\":\"web\"}",
+         WANT " by cid=" CID " cgid=" CID " container=web"},
+        {HERE "\"cgroup\":\"/docker/" CID "\"}", WANT " by cgroup=/docker/" CID " cgid=" CID},
+        {HERE "\"cgroup\":\"/docker/" CID "\",\"container_id\":null}",
+         WANT " by cgroup=/docker/" CID " cgid=-"},
+        {HERE "\"cgroup\":\"/user@1.service/docker-" CID ".scope\"}",
+         WANT " by cgroup=/user@1.service/docker-" CID ".scope"},
         {HERE "\"step\":\"build\",\"action\":null,\"sha256\":\"ab\"}",
          WANT " by sha256=ab step=build action=-"},
         {HERE "\"ancestors\":[{\"pid\":5,\"exe\":\"/b\"},{\"pid\":1,\"exe\":\"/c\"}]}",
