@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * Connections by processes that are hard to tell apart from others: by a fork that never executes,
- * a thread, a program that is deleted while it runs, one that becomes another after connect, and
- * thousands at once, each with its source port told, so that every record can be checked. */
+ * a thread, a program that is deleted while it runs, one that becomes another after connect, one
+ * that changes its user, its mounts or its cgroup between two connections, and thousands at once,
+ * each with its source port told, so that every record can be checked. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +104,50 @@ static int then_exec(char **argv)
     return 3;
 }
 
+/* Connects, changes what it is without executing anything, and connects again. */
+static int twice(int (*change)(const char *how), const char *how)
+{
+    const char *before = converse(dial());
+    puts(before);
+    fflush(stdout);
+    return change(how) ? say(strerrorname_np(errno)) : say(converse(dial()));
+}
+
+static int to_user(const char *uid)
+{
+    return setuid((uid_t)strtoul(uid, NULL, 10));
+}
+
+static int setuid_between(char **argv)
+{
+    return argv[0] ? twice(to_user, argv[0]) : 2;
+}
+
+static int to_own_mounts(const char *unused)
+{
+    (void)unused;
+    return unshare(CLONE_NEWNS);
+}
+
+static int unshare_between(char **argv)
+{
+    (void)argv;
+    return twice(to_own_mounts, NULL);
+}
+
+/* Until somebody writes to that FIFO. */
+static int until_told(const char *fifo)
+{
+    char byte;
+    int fd = open(fifo, O_RDONLY);
+    return fd < 0 || read(fd, &byte, 1) != 1;
+}
+
+static int wait_between(char **argv)
+{
+    return argv[0] ? twice(until_told, argv[0]) : 2;
+}
+
 static bool wait_until(int fd, short events)
 {
     struct pollfd p = {.fd = fd, .events = events};
@@ -162,8 +209,9 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(char **argv);
-    } table[] = {
-        {"fork", by_fork}, {"thread", by_thread}, {"deleted", after_deletion}, {"exec", then_exec}};
+    } table[] = {{"fork", by_fork},     {"thread", by_thread},      {"deleted", after_deletion},
+                 {"exec", then_exec},   {"setuid", setuid_between}, {"unshare", unshare_between},
+                 {"wait", wait_between}};
     if (argc > 5 && strcmp(argv[1], "many") == 0) {
         port = argv[2];
         return many(argv + 3);
@@ -176,6 +224,7 @@ int main(int argc, char **argv)
         return table[i].run(argv + 4);
     }
     fputs("usage: connect_ways fork|thread|deleted IP PORT | exec IP PORT PROGRAM [ARGUMENT…]\n"
+          "       connect_ways setuid IP PORT UID | unshare IP PORT | wait IP PORT FIFO\n"
           "       connect_ways many PORT TAG COUNT IP…\n",
           stderr);
     return 2;
