@@ -79,7 +79,10 @@ struct process_exec {
     __u64 cgroup_id;
     __u64 exe_ino;
     __u64 args_total;
-    __u32 exe_dev; /* kernel's dev_t */
+    __u64 exe_size;     /* bytes */
+    __u64 exe_ctime_ns; /* change of the inode, in ns of the real-time clock; 0: not known */
+    __u32 exe_dev;      /* kernel's dev_t */
+    __u32 exe_fs;       /* magic number of its filesystem (linux/magic.h) */
     __u32 uid;
     __u32 netns, mntns, userns, pidns; /* inode numbers */
     __u32 ns_pid;                      /* in its own pid namespace */
@@ -133,6 +136,6 @@ ASSERT_LAYOUT(sizeof(struct flow_key) == 16, "flow_key");
 ASSERT_LAYOUT(sizeof(struct process_key) == 16, "process_key");
 ASSERT_LAYOUT(sizeof(struct flow_owner) == 64, "flow_owner");
 ASSERT_LAYOUT(sizeof(struct process_fork) == 40, "process_fork");
-ASSERT_LAYOUT(__builtin_offsetof(struct process_exec, data) == 112, "process_exec");
+ASSERT_LAYOUT(__builtin_offsetof(struct process_exec, data) == 132, "process_exec");
 ASSERT_LAYOUT(sizeof(struct process_ipv6) == 112, "process_ipv6");
 ASSERT_LAYOUT(sizeof(struct process_socket) == 104, "process_socket");

@@ -49,10 +49,14 @@ static __always_inline void exec_exe(struct process_exec *e, struct walk *w,
 {
     struct mnt_namespace *mntns = task->nsproxy->mnt_ns;
     const struct path *path = (void *)file + bpf_core_field_offset(struct file, f_path);
-    struct super_block *sb = BPF_CORE_READ(file, f_inode, i_sb);
+    const struct inode *inode = BPF_CORE_READ(file, f_inode);
+    struct super_block *sb = BPF_CORE_READ(inode, i_sb);
 
-    e->exe_ino = BPF_CORE_READ(file, f_inode, i_ino);
+    e->exe_ino = BPF_CORE_READ(inode, i_ino);
+    e->exe_size = BPF_CORE_READ(inode, i_size);
+    e->exe_ctime_ns = inode_ctime_ns(inode);
     e->exe_dev = BPF_CORE_READ(sb, s_dev);
+    e->exe_fs = BPF_CORE_READ(sb, s_magic);
     if (mntns->user_ns->level || BPF_CORE_READ(sb, s_user_ns, level))
         e->flags |= PROCESS_FOREIGN;
     if (walk_unlinked(path))

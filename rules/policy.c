@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "rules/process.h"
 #include "rules/set.h"
 
 struct policy *policy_new(void)
@@ -70,6 +71,8 @@ int policy_seal(struct policy *p)
         const struct rule *r = &p->rules[i];
         if (rule_is(r, SET_URL))
             port_set_add(&p->of_urls, &r->ports);
+        for (size_t k = 0; k < r->n_selectors; k++)
+            p->facts |= selector_fact(&r->selectors[k]);
         /* An address rule for UDP covers DNS over TCP. */
         if (r->action == RULE_ALLOW && !r->open &&
             ((r->protos & RULE_TCP) || rule_is(r, SET_ADDRESS)))
@@ -86,6 +89,11 @@ size_t policy_rule_count(const struct policy *p)
 const struct rule *policy_rule(const struct policy *p, size_t i)
 {
     return &p->rules[i];
+}
+
+unsigned policy_facts(const struct policy *p)
+{
+    return p->facts;
 }
 
 bool policy_is_open(const struct policy *p)

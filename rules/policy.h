@@ -50,6 +50,8 @@ struct policy *policy_ref(struct policy *p);
 void policy_unref(struct policy *p);
 
 size_t policy_rule_count(const struct policy *p) NONNULL(1);
+/* The facts of a process (enum process_fact) that its rules ask for. */
+unsigned policy_facts(const struct policy *p) NONNULL(1);
 /* Whether a {owner} or {repo} was left without a value. `check` accepts that; whoever judges must
  * refuse such a policy with a sentence of his own, for it allows nothing at all. */
 bool policy_is_open(const struct policy *p) NONNULL(1);

@@ -93,6 +93,11 @@ static const unsigned facts[] = {
     [SELECTOR_STEP] = FACT_STEP,     [SELECTOR_ACTION] = FACT_ACTION,
 };
 
+unsigned selector_fact(const struct selector *s)
+{
+    return facts[s->kind];
+}
+
 /* Of these a part may be known that is enough. */
 static bool may_be_known_in_part(const struct selector *s)
 {

@@ -13,4 +13,6 @@ struct subject {
     unsigned classes;                    /* enum cgroup_class; 0: not worked out yet */
 };
 
+/* The fact that it asks for (enum process_fact). */
+unsigned selector_fact(const struct selector *s) NONNULL(1);
 enum truth rule_suits(const struct rule *r, struct subject *s) NONNULL(1, 2);

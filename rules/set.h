@@ -26,6 +26,7 @@ struct policy {
     struct rule *rules; /* owned, in file order */
     size_t n_rules, size;
     bool open;               /* a placeholder has no value: every verdict is deny */
+    unsigned facts;          /* enum process_fact: those that selectors ask for */
     struct port_set allowed; /* ports of allow rules for TCP */
     struct port_set of_urls; /* ports that a url or path rule names */
     struct rule_index index;

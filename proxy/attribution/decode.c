@@ -79,8 +79,8 @@ int decode_exec(const void *event, size_t len, struct decoded *out)
         .mntns = e.mntns,
         .userns = e.userns,
         .cgroup_id = e.cgroup_id,
-        .exe_ino = e.exe_ino,
-        .exe_dev = e.exe_dev,
+        .file = {e.exe_ino, e.exe_size, e.exe_ctime_ns, e.exe_dev, e.exe_fs},
+        .exec_ns = e.time_ns,
         .args_total = e.args_total,
     };
     out->parent = e.parent;

@@ -231,6 +231,11 @@ int hooks_catch_up(struct hooks *h)
     return hooks_ring_drain(&h->processes, hooks_ring_filled(&h->processes));
 }
 
+bool hooks_caught_up(const struct hooks *h)
+{
+    return h->processes.left == 0;
+}
+
 int hooks_consume(struct hooks *h)
 {
     /* Measured first: who was refused by now was told of before, in the other ring. */

@@ -51,7 +51,10 @@ int hooks_ring_fd(const struct hooks *h) NONNULL(1);
  * so that it returns however fast processes come and go. Returns 1 where there was any, 0, or a
  * negative errno. */
 int hooks_catch_up(struct hooks *h) NONNULL(1);
-/* The same, then what the guard had refused by now. */
+/* Whether the last call left nothing of what was in the ring when it began: an event that is being
+ * written holds up those behind it. */
+bool hooks_caught_up(const struct hooks *h) NONNULL(1);
+/* As hooks_catch_up, then what the guard had refused by now. */
 int hooks_consume(struct hooks *h) NONNULL(1);
 /* A descriptor of the flow → owner map that can only read (BPF_F_RDONLY); the caller owns it.
  * Negative errno on failure. */

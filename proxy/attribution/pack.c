@@ -12,7 +12,7 @@ enum {
     PACK_NULL = -1,
 };
 
-static const uint32_t pack_magic = 0x32707065;
+static const uint32_t pack_magic = 0x33707065;
 
 #define PACK_FACTS_ALL ((FACT_ACTION << 1) - 1)
 #define PACK_FLAGS_ALL ((PROCESS_FOREIGN << 1) - 1)
@@ -20,12 +20,12 @@ static const uint32_t pack_magic = 0x32707065;
 /* The numbers of a record, in front of its strings. No padding: bytes are compared and hashed. */
 struct packed {
     struct process_key key;
-    uint64_t cgroup_id, exe_ino, args_total;
+    uint64_t cgroup_id, args_total;
     uint32_t magic, known, flags, from_proc;
-    uint32_t ns_pid, uid, netns, mntns, userns, exe_dev;
-    uint32_t n_args, n_ancestors;
+    uint32_t ns_pid, uid, netns, mntns, userns;
+    uint32_t n_args, n_ancestors, zero;
 };
-_Static_assert(sizeof(struct packed) == 88, "padding");
+_Static_assert(sizeof(struct packed) == 80, "padding");
 
 /* A string, and the fact that goes when it cannot be packed. */
 struct packed_string {
@@ -95,15 +95,13 @@ static size_t ancestors_room(const struct process *p, size_t n)
 void process_pack(const struct process *p, struct buffer *out)
 {
     struct packed_string strings[] = {
-        {p->exe, true, FACT_EXE},
-        {p->cwd, false, 0},
-        {p->user, false, 0},
+        {p->exe, true, FACT_EXE},        {p->cwd, false, 0},
+        {p->sha256, false, FACT_SHA256}, {p->user, false, 0},
         {p->cgroup, true, FACT_CGROUP},
     };
     struct packed head = {
         .key = p->key,
         .cgroup_id = p->cgroup_id,
-        .exe_ino = p->exe_ino,
         .args_total = p->args_total,
         .magic = pack_magic,
         .known = p->known,
@@ -114,7 +112,6 @@ void process_pack(const struct process *p, struct buffer *out)
         .netns = p->netns,
         .mntns = p->mntns,
         .userns = p->userns,
-        .exe_dev = p->exe_dev,
     };
     size_t room = PROCESS_PACK_MAX - sizeof head;
     for (size_t i = 0; i < ARRAY_SIZE(strings); i++) {
@@ -185,8 +182,14 @@ static const char *take_string(struct reader *r, bool may_be_null)
 static bool head_good(const struct packed *h)
 {
     return h->magic == pack_magic && !(h->known & ~(unsigned)PACK_FACTS_ALL) &&
-           !(h->flags & ~(unsigned)PACK_FLAGS_ALL) && h->from_proc <= 1 &&
+           !(h->flags & ~(unsigned)PACK_FLAGS_ALL) && h->from_proc <= 1 && h->zero == 0 &&
            h->n_args <= PACK_ARGS_MAX && h->n_ancestors <= PROCESS_ANCESTORS_MAX;
+}
+
+static bool is_digest(const char *s)
+{
+    enum { DIGEST_HEX = 64 };
+    return strlen(s) == DIGEST_HEX && strspn(s, "0123456789abcdef") == DIGEST_HEX;
 }
 
 /* What is said to be known must be there. */
@@ -195,6 +198,8 @@ static bool facts_good(const struct process *p)
     if (p->exe ? p->exe[0] != '/' : (p->known & FACT_EXE) != 0)
         return false;
     if (p->cgroup ? p->cgroup[0] != '/' : (p->known & FACT_CGROUP) != 0)
+        return false;
+    if (p->sha256 ? !is_digest(p->sha256) : (p->known & FACT_SHA256) != 0)
         return false;
     return true;
 }
@@ -222,8 +227,6 @@ struct process *process_unpack(const void *data, size_t len)
         .mntns = h.mntns,
         .userns = h.userns,
         .cgroup_id = h.cgroup_id,
-        .exe_ino = h.exe_ino,
-        .exe_dev = h.exe_dev,
         .args = args,
         .n_args = h.n_args,
         .args_total = h.args_total,
@@ -232,6 +235,7 @@ struct process *process_unpack(const void *data, size_t len)
     };
     p.exe = take_string(&r, true);
     p.cwd = take_string(&r, true);
+    p.sha256 = take_string(&r, true);
     p.user = take_string(&r, true);
     p.cgroup = take_string(&r, true);
     for (size_t i = 0; i < p.n_args && !r.bad; i++)

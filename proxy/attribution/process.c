@@ -120,7 +120,7 @@ size_t process_size(const struct process *p)
 {
     size_t size = sizeof *p + p->n_args * sizeof *p->args + p->n_ancestors * sizeof *p->ancestors;
     size += string_size(p->exe) + string_size(p->cwd) + string_size(p->user);
-    size += string_size(p->cgroup);
+    size += string_size(p->cgroup) + string_size(p->sha256);
     size += process_container_id(p) ? PROCESS_CONTAINER_ID_LEN + 1 : 0;
     for (size_t i = 0; i < p->n_args; i++)
         size += string_size(p->args[i]);
@@ -170,6 +170,7 @@ struct process *process_copy(const struct process *p)
     char *at = (char *)(args + p->n_args);
     copy->exe = place(&at, p->exe);
     copy->cwd = place(&at, p->cwd);
+    copy->sha256 = place(&at, p->sha256);
     copy->user = place(&at, p->user);
     copy->cgroup = place(&at, p->cgroup);
     copy->container = place_container(&at, p);
@@ -198,6 +199,14 @@ struct process *process_at(const struct process *p, const struct process_state *
     other.known |= FACT_USER | FACT_NETNS | FACT_MNTNS | FACT_CGROUP;
     if (!cgroup)
         other.known &= ~(unsigned)FACT_CGROUP;
+    return process_copy(&other);
+}
+
+struct process *process_with_digest(const struct process *p, const char *sha256)
+{
+    struct process other = *p;
+    other.sha256 = sha256;
+    other.known |= FACT_SHA256;
     return process_copy(&other);
 }
 
@@ -278,6 +287,7 @@ void process_event_view(const struct process *p, const char *parents[PROCESS_ANC
         .known = p->known | (p->container ? FACT_CONTAINER_ID : 0),
         .foreign = p->flags & PROCESS_FOREIGN,
         .exe = p->known & FACT_EXE ? p->exe : NULL,
+        .sha256 = p->known & FACT_SHA256 ? p->sha256 : NULL,
         .args = p->args,
         .n_args = p->n_args,
         .args_cut = p->flags & PROCESS_ARGS_CUT,

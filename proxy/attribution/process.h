@@ -32,6 +32,22 @@ struct process_id {
     struct process_state state; /* all zero: as at its exec */
 };
 
+/* A file as its inode tells of it. */
+struct exe_file {
+    uint64_t ino, size;
+    uint64_t ctime_ns; /* of the real-time clock; 0: not known */
+    uint32_t dev;      /* kernel's dev_t */
+    uint32_t fs;       /* magic number of its filesystem */
+};
+_Static_assert(sizeof(struct exe_file) == 32, "it is compared as bytes");
+
+/* What the proxy asks of the keeper, which holds the record until it is told to let go. */
+struct process_question {
+    struct process_id id;
+    uint32_t digest; /* 1: with the digest of its executable, where that can be known */
+    uint32_t zero;
+};
+
 /* A counted list of ancestors, which all children of one process share. */
 struct ancestors;
 
@@ -47,10 +63,11 @@ struct process {
     uint32_t ns_pid; /* in its own pid namespace; 0: not known */
     uint32_t uid;
     uint32_t netns, mntns, userns;
-    uint64_t cgroup_id; /* 0: not known */
-    uint64_t exe_ino;
-    uint32_t exe_dev;
+    uint64_t cgroup_id;    /* 0: not known */
+    struct exe_file file;  /* what was executed, as it was then */
+    uint64_t exec_ns;      /* of that exec, in ns since boot; 0: not known */
     const char *exe, *cwd; /* NULL: not known. Strings live as long as the record */
+    const char *sha256;    /* of the executable, 64 hex digits; NULL: not known, or nobody asked */
     const char *user;      /* NULL: uid has no name */
     const char *cgroup;    /* v2 path */
     const char *container; /* the id in that path, in records that process_copy made; or NULL */
@@ -68,6 +85,9 @@ struct process *process_copy(const struct process *p) NODISCARD NONNULL(1);
  * process executed, and where, stays as it was at exec. */
 struct process *process_at(const struct process *p, const struct process_state *state,
                            const char *user, const char *cgroup) NODISCARD NONNULL(1, 2);
+/* The same with the digest of its executable. */
+struct process *process_with_digest(const struct process *p, const char *sha256) NODISCARD
+    NONNULL(1, 2);
 struct process_state process_state(const struct process *p) NONNULL(1);
 struct process_state process_state_of(const struct flow_owner *owner) NONNULL(1);
 /* The id of its container by its cgroup path, not followed by a NUL; NULL: none is there. */

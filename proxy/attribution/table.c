@@ -416,6 +416,12 @@ struct process *process_table_get(struct process_table *t, const struct process_
     return e ? process_ref(e->process) : NULL;
 }
 
+bool process_table_lives(const struct process_table *t, const struct process_key *key)
+{
+    const struct entry *e = find_live(t, key->pid);
+    return e && key_same(&e->process->key, key);
+}
+
 void process_table_stats(const struct process_table *t, struct process_table_stats *out)
 {
     *out = t->stats;

@@ -48,6 +48,10 @@ int process_table_add_old(struct process_table *t, const struct process *p,
 struct process *process_table_get(struct process_table *t, const struct process_key *key) NODISCARD
     NONNULL(1, 2);
 
+/* Whether that execution is the newest one of a process that has not ended. */
+bool process_table_lives(const struct process_table *t, const struct process_key *key)
+    NONNULL(1, 2);
+
 struct process_table_stats {
     uint64_t execs, forks, exits, evicted, malformed, unknown, bare;
     size_t live, gone, bytes;

@@ -22,6 +22,7 @@ struct who {
     struct requests *requests;
     struct ipc *keeper;
     int flows_fd;
+    bool digests;
     size_t n;
     struct cached *buckets[BUCKETS];
     struct once connections; /* that have been asked for */
@@ -35,13 +36,14 @@ struct who_query {
     void *context;
 };
 
-struct who *who_new(struct requests *requests, struct ipc *keeper, int flows_fd)
+struct who *who_new(struct requests *requests, struct ipc *keeper, int flows_fd, bool digests)
 {
     struct who *w = calloc(1, sizeof *w);
     if (w) {
         w->requests = requests;
         w->keeper = keeper;
         w->flows_fd = flows_fd;
+        w->digests = digests;
     }
     return w;
 }
@@ -148,7 +150,8 @@ bool who_ask(struct who *w, const struct flow_key *key, who_done *done, void *co
     if (!q)
         return false;
     *q = (struct who_query){w, 0, id, done, context};
-    q->request = request_send(w->requests, IPC_PROCESS_GET, &q->id, sizeof q->id, on_answer, q);
+    const struct process_question ask = {.id = id, .digest = w->digests};
+    q->request = request_send(w->requests, IPC_PROCESS_GET, &ask, sizeof ask, on_answer, q);
     if (!q->request) {
         free(q);
         return false;

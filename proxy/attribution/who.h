@@ -14,8 +14,9 @@ struct who;
 /* p: the caller owns one count; NULL: not attributed. Never called from within who_ask. */
 typedef void who_done(void *context, struct process *p);
 
-struct who *who_new(struct requests *requests, struct ipc *keeper, int flows_fd) NODISCARD
-    NONNULL(1, 2);
+/* digests: with the digests of executables, where they can be known. */
+struct who *who_new(struct requests *requests, struct ipc *keeper, int flows_fd,
+                    bool digests) NODISCARD NONNULL(1, 2);
 void who_free(struct who *w); /* accepts NULL */
 
 /* Finds who made a flow. Returns true when that has to be asked: done is called then. False: *now

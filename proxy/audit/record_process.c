@@ -98,6 +98,7 @@ void record_process_json(const struct process *p, enum log_args args, struct buf
         json_put_key(out, "unknown");
         buffer_add_string(out, "[\"exe\"]");
     }
+    write_string(out, "sha256", p->sha256);
     write_args(p, args, out);
     write_string(out, "cwd", p->cwd);
     write_string(out, "user", p->user);

@@ -180,6 +180,7 @@ static int (*const steps[])(struct keeper *, struct error *) = {
 
 static void init(struct keeper *k)
 {
+    k->command_root = -1;
     k->executable_fd = k->log_place = k->flows_fd = k->names_fd = k->signal_fd = -1;
     k->cgroup = (struct cgroup)CGROUP_INIT;
     k->gate = (struct gate)GATE_INIT;
@@ -218,6 +219,8 @@ void keeper_take_down(struct keeper *k)
         waitpid(k->command, NULL, 0);
     }
     keeper_stop_roles(k);
+    digests_free(k->digests);
+    fd_close(&k->command_root);
     free_events(k);
     hooks_free(k->hooks);
     pins_free(k->pins);

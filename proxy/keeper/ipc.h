@@ -17,14 +17,16 @@ enum ipc_type {
     IPC_READY = 1,   /* set up and confined; proxy: policy loaded. No payload */
     IPC_DIAGNOSTIC,  /* a line for the user about the policy, text */
     IPC_FAILED,      /* cannot start: a sentence, text. The role exits after it */
-    IPC_PROCESS_GET, /* struct process_id; answered by IPC_PROCESS. The keeper holds the record
-                        until IPC_PROCESS_PUT */
+    IPC_PROCESS_GET, /* struct process_question; answered by IPC_PROCESS. The keeper holds the
+                        record until IPC_PROCESS_PUT */
     IPC_PROCESS_PUT, /* struct process_id */
     IPC_RECORD,      /* a packed record; answered by IPC_RECORD_DONE when the id is not 0 */
     IPC_INCLUDE,     /* two strings: who includes, what. Answered by
                         IPC_SOURCE. Only before the first IPC_READY */
     IPC_DRAINED,     /* every connection has ended and was recorded */
     IPC_SOCKET_GET,  /* struct gate_flow; answered by IPC_SOCKET */
+    /* digest → keeper */
+    IPC_DIGEST, /* struct digest_answer; the role ends after it */
     /* keeper → proxy or packet */
     IPC_PROCESS,     /* a packed process record, empty when it is not known */
     IPC_RECORD_DONE, /* int32_t: 0, or a negative errno: the record was not written */

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "keeper/caller.h"
 #include "keeper/cgroup.h"
+#include "keeper/digests.h"
 #include "keeper/ipc.h"
 #include "keeper/options.h"
 #include "keeper/pins.h"
@@ -68,6 +69,8 @@ struct keeper {
     int host_ports[OPTIONS_LIST_MAX]; /* listening in the command's namespace */
     struct process_table *table;
     struct pins *pins;
+    struct digests *digests;
+    int command_root; /* its root directory as it sees it, or -1: where its executables are */
     struct users users;
     char *cgroup_path; /* the last one that was asked for */
     struct hooks *hooks;

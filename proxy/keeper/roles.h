@@ -15,7 +15,7 @@
 /* What a role is started with. Descriptors are borrowed; settings are KEY=VALUE. What cannot be
  * kept is remembered instead of returned: role_spawn refuses to start a role with less. */
 struct role_start {
-    const char *role;  /* "proxy" or "packet" */
+    const char *role;  /* "proxy", "packet" or "digest" */
     int executable_fd; /* of this program */
     int netns_fd;      /* to run in, or -1 */
     struct {

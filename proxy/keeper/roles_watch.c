@@ -231,8 +231,10 @@ static int start_again(struct keeper *k, struct role *r, struct error *error)
     if (failed)
         return error_set(error, failed, "cannot make a channel between the roles");
     CLEANUP_FD int mine = pair[0], others = pair[1];
-    if (r == &k->proxy)
-        pins_clear(k->pins); /* what the old one held, the new one does not know */
+    if (r == &k->proxy) { /* what the old one held and asked, the new one does not know */
+        pins_clear(k->pins);
+        digests_clear(k->digests);
+    }
     failed = r == &k->proxy ? spawn_proxy(k, mine, error) : spawn_packet(k, mine, error);
     /* One that is still starting reads nothing yet but what it asked for. */
     fd_close(&other->pending_peer);

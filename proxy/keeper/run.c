@@ -3,6 +3,7 @@
 #include "keeper/run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@ static int start_command(struct keeper *k, struct error *error)
 {
     const struct options *o = &k->options;
     const char **protect = calloc(k->n_policies + 1, sizeof *protect);
+    char root[32];
     size_t n = 0;
     if (!protect)
         return error_set(error, -ENOMEM, "cannot start the command");
@@ -45,6 +47,9 @@ static int start_command(struct keeper *k, struct error *error)
         return pid;
     k->command = pid;
     k->started = true;
+    snprintf(root, sizeof root, "/proc/%d/root", pid);
+    k->command_root = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    digests_set_root(k->digests, k->command_root);
     int failed = keeper_add_ancestry(k, pid);
     return failed ? error_set(error, failed, "cannot read the filter's own ancestors from /proc")
                   : 0;

@@ -170,6 +170,26 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
     event_base_loopbreak(k->base);
 }
 
+static void send_process(void *context, uint32_t id, struct process *p)
+{
+    struct keeper *k = context;
+    CLEANUP_BUFFER struct buffer packed = {0};
+    if (p) {
+        process_pack(p, &packed);
+        pins_hold(k->pins, p);
+    }
+    bool good = p && !buffer_failed(&packed);
+    keeper_send(&k->proxy, IPC_PROCESS, id, good ? packed.data : NULL, good ? packed.len : 0, -1);
+}
+
+/* Where an event was lost, what a process runs now may be another file than the one we know of. */
+static bool process_lives(void *context, const struct process_key *key)
+{
+    struct keeper *k = context;
+    return hooks_catch_up(k->hooks) >= 0 && hooks_caught_up(k->hooks) &&
+           hooks_lost(k->hooks).processes == 0 && process_table_lives(k->table, key);
+}
+
 int keeper_listen(struct keeper *k, struct error *error)
 {
     static const struct timeval every = {0, RING_POLL_US}, second = {1, 0}, sweep = {SWEEP_S, 0};
@@ -203,7 +223,13 @@ int keeper_listen(struct keeper *k, struct error *error)
         event_add(k->ring_timer, &every) < 0 || event_add(k->fold_timer, &second) < 0 ||
         event_add(k->sweep_timer, &sweep) < 0)
         return error_set(error, -ENOMEM, "cannot watch for events");
-    return 0;
+    const struct digests_options digests = {.base = k->base,
+                                            .executable_fd = k->executable_fd,
+                                            .lives = process_lives,
+                                            .done = send_process,
+                                            .context = k};
+    k->digests = digests_new(&digests);
+    return k->digests ? 0 : error_set(error, -ENOMEM, "cannot wait for digests");
 }
 
 void keeper_loop(struct keeper *k, const bool *done, unsigned timeout_ms)
@@ -218,20 +244,17 @@ void keeper_loop(struct keeper *k, const bool *done, unsigned timeout_ms)
     event_del(k->deadline);
 }
 
-static void answer_process(struct keeper *k, struct role *r, const struct ipc_message *m)
+static void answer_process(struct keeper *k, const struct ipc_message *m)
 {
-    CLEANUP_BUFFER struct buffer packed = {0};
-    struct process_id id;
-    if (m->len != sizeof id)
+    struct process_question q;
+    if (m->len != sizeof q)
         return;
-    memcpy(&id, m->data, sizeof id);
-    struct process *p = find_process(k, &id);
-    if (p) {
-        process_pack(p, &packed);
-        pins_hold(k->pins, p);
-    }
-    bool good = p && !buffer_failed(&packed);
-    keeper_send(r, IPC_PROCESS, m->id, good ? packed.data : NULL, good ? packed.len : 0, -1);
+    memcpy(&q, m->data, sizeof q);
+    struct process *p = find_process(k, &q.id), *digested = NULL;
+    bool waits = p && q.digest && digests_ask(k->digests, p, m->id, &digested);
+    if (!waits)
+        send_process(k, m->id, digested ? digested : p);
+    process_unref(digested);
     process_unref(p);
 }
 
@@ -357,7 +380,7 @@ void keeper_message(struct keeper *k, struct role *r, struct ipc_message *m)
         take_failure(k, m);
         break;
     case IPC_PROCESS_GET:
-        answer_process(k, r, m);
+        answer_process(k, m);
         break;
     case IPC_RECORD:
         answer_record(k, r, m);

@@ -42,6 +42,9 @@ static const int proxy_calls[] = {
     SCMP_SYS(sendmmsg),
 };
 
+/* Beside reading: whether the process still runs that file. */
+static const int digest_calls[] = {SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(statx)};
+
 static int allow_calls(scmp_filter_ctx filter, const int *calls, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -92,6 +95,8 @@ static int load_role_filter(enum confine_role role)
         e = allow_memory(filter);
     if (e >= 0 && role == CONFINE_PROXY)
         e = allow_proxy(filter);
+    if (e >= 0 && role == CONFINE_DIGEST)
+        e = allow_calls(filter, digest_calls, ARRAY_SIZE(digest_calls));
     if (e >= 0)
         e = seccomp_load(filter);
     seccomp_release(filter);
@@ -113,10 +118,16 @@ static int die_with_keeper(int control, struct error *error)
 int confine(enum confine_role role, const struct confine_as *as, struct error *error)
 {
     static const struct rlimit none = {0, 0};
+    /* A container's root may lack it. */
+    const bool may_trace = role == CONFINE_DIGEST && capng_get_caps_process() == 0 &&
+                           capng_have_capability(CAPNG_PERMITTED, CAP_SYS_PTRACE);
     capng_clear(CAPNG_SELECT_ALL);
     if (role == CONFINE_PACKET)
         capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET,
                      CAP_NET_ADMIN);
+    if (may_trace)
+        capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET,
+                     CAP_SYS_PTRACE);
     int e = capng_change_id((int)as->uid, (int)as->gid, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING);
     if (e < 0)
         return error_say(error, -EPERM, "cannot become user %u (step %d of libcap-ng)", as->uid,
@@ -148,6 +159,10 @@ static int refuse_for_command(scmp_filter_ctx filter)
                              SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffff, AF_VSOCK));
     for (size_t i = 0; e >= 0 && i < ARRAY_SIZE(absent); i++)
         e = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), absent[i], 0);
+    /* In a user namespace of its own a process may change what /proc/PID/exe says of it. */
+    if (e >= 0)
+        e = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prctl), 1,
+                             SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffff, PR_SET_MM));
     /* The kernel compares 32 bits of the request; upper ones must not lead past the filter. */
     for (size_t i = 0; e >= 0 && i < ARRAY_SIZE(typing); i++)
         e = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,

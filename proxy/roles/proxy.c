@@ -192,7 +192,8 @@ static int make_stages(struct proxy_role *p, const struct role_args *args, struc
     p->requests = p->keeper ? requests_new(p->keeper) : NULL;
     if (!p->requests)
         return error_set(error, -ENOMEM, "proxy: cannot listen to the keeper");
-    e->who = who_new(p->requests, p->keeper, role_fd(args, "flows"));
+    e->who = who_new(p->requests, p->keeper, role_fd(args, "flows"),
+                     policy_facts(e->policy) & FACT_SHA256);
     e->submit = submit_new(e->base, p->requests, p->keeper);
     e->pipes = pipes_new();
     e->forwarder = forwarder_new(e->base, resolvers, n_resolvers);

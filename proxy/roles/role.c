@@ -17,6 +17,7 @@ static const struct {
 } roles[] = {
     {"proxy", "egress-proxy", proxy_main},
     {"packet", "egress-packet", packet_main},
+    {"digest", "egress-digest", digest_main},
 };
 
 int role_fail(int control_fd, const struct error *error)

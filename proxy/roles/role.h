@@ -8,9 +8,10 @@
 /* `role NAME fd:…=N KEY=VALUE …`; returns the exit status. */
 int role_main(int argc, char **argv);
 
-/* roles/proxy.c, roles/packet.c */
+/* roles/proxy.c, roles/packet.c, roles/digest.c */
 int proxy_main(const struct role_args *args);
 int packet_main(const struct role_args *args);
+int digest_main(const struct role_args *args);
 
 /* Tells the keeper why the role cannot start. Returns the exit status. */
 int role_fail(int control_fd, const struct error *error);

@@ -298,7 +298,7 @@ static void assert_self(const struct process *p)
 {
     assert_true(p->known & FACT_EXE);
     assert_string_equal(p->exe, f.self);
-    assert_true(p->exe_ino == f.self_ino);
+    assert_true(p->file.ino == f.self_ino);
     assert_true(p->known & FACT_ARGS);
     assert_true(p->known & FACT_CGROUP);
     assert_string_equal(p->cgroup, f.cgroup_name);

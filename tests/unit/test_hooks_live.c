@@ -3,6 +3,11 @@
  * a flow, when the one who made it has long gone. Needs root; leaves nothing behind. */
 #include "unit/hooks_fixture.h"
 
+#include <linux/magic.h>
+#include <sys/vfs.h>
+
+#include "attribution/executable.h"
+
 static void swarm_is_attributed(void **state UNUSED)
 {
     bool seen[SWARM] = {false};
@@ -27,6 +32,27 @@ static void swarm_is_attributed(void **state UNUSED)
         seen_release(&s);
     }
     assert_int_equal(hooks_lost(f.hooks).processes, 0);
+}
+
+/* As stat(2) tells it afterwards, where that tells what the kernel itself has. */
+static void the_file_is_told(void **state UNUSED)
+{
+    struct stat st;
+    struct statfs fs;
+    RUN("connect", f.port, "file");
+    struct seen s = next_connection();
+    assert_int_equal(stat(f.self, &st), 0);
+    assert_int_equal(statfs(f.self, &fs), 0);
+    assert_true(s.process->file.ino == st.st_ino);
+    assert_true(s.process->file.size == (uint64_t)st.st_size);
+    assert_true(s.process->file.fs == (uint32_t)fs.f_type);
+    assert_true(s.process->exec_ns > s.process->key.start_ns);
+    if (fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == TMPFS_MAGIC) {
+        assert_true(s.process->file.dev == exe_dev(st.st_dev));
+        assert_true(s.process->file.ctime_ns ==
+                    (uint64_t)st.st_ctim.tv_sec * 1000000000u + (uint64_t)st.st_ctim.tv_nsec);
+    }
+    seen_release(&s);
 }
 
 static void fork_without_exec(void **state UNUSED)
@@ -245,7 +271,7 @@ static void executable_bind_mounted_over(void **state UNUSED)
     assert_int_equal(stat("/proc/self/ns/mnt", &own), 0);
     process_event_view(s.process, parents, &view);
     assert_string_equal(s.process->exe, "/usr/bin/env");
-    assert_true(s.process->exe_ino == over.st_ino);
+    assert_true(s.process->file.ino == over.st_ino);
     assert_true(view.foreign);
     assert_int_equal(s.owner.mntns, s.process->mntns);
     assert_true(s.owner.mntns != own.st_ino);
@@ -340,6 +366,7 @@ static void failure_names_the_program(void **state UNUSED)
 
 static const struct unit_test tests[] = {
     REPORT("P01", swarm_is_attributed),
+    REPORT("P04", the_file_is_told),
     REPORT("P01", fork_without_exec),
     REPORT("B03", tcp_kinds),
     REPORT("B14", exec_keeps_old_image),

@@ -13,18 +13,19 @@
 static const char *const some_args[] = {"curl", "", "--silent"};
 static const struct process_ancestor some_ancestors[] = {{7, "/usr/bin/bash"}, {1, NULL}};
 
+#define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 static const struct process full = {
     .count = 1,
     .key = {42, 3, 123456789},
-    .known = FACT_EXE | FACT_ARGS | FACT_PARENTS | FACT_CGROUP | FACT_USER,
+    .known = FACT_EXE | FACT_ARGS | FACT_PARENTS | FACT_CGROUP | FACT_USER | FACT_SHA256,
     .flags = PROCESS_FOREIGN,
     .ns_pid = 5,
     .uid = 1000,
     .netns = 11,
     .mntns = 12,
     .userns = 13,
-    .exe_ino = 99,
-    .exe_dev = 8,
+    .sha256 = DIGEST,
     .exe = "/usr/bin/curl",
     .cwd = "/",
     .user = "build",
@@ -70,6 +71,7 @@ static void same_after_the_way(void **state UNUSED)
     }
     struct process *back = there_and_back(&full);
     assert_string_equal(back->exe, "/usr/bin/curl");
+    assert_string_equal(back->sha256, DIGEST);
     assert_string_equal(back->args[2], "--silent");
     assert_int_equal(back->ancestors[0].pid, 7);
     assert_null(back->ancestors[1].exe);

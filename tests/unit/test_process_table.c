@@ -179,6 +179,55 @@ static void a_reused_pid_is_another_process(void **state UNUSED)
     process_table_free(t);
 }
 
+static void only_the_newest_exec_lives(void **state UNUSED)
+{
+    struct process_table *t = table_with_init();
+    const struct process_key init = {1, 1, 1}, first = {10, 2, 100}, second = {10, 3, 100},
+                             child = {11, 3, 200}, reused = {10, 1, 900};
+    run_exe(t, first, init, "/first", 0);
+    assert_true(process_table_lives(t, &first));
+    assert_false(process_table_lives(t, &second));
+    run_exe(t, second, init, "/second", 0);
+    assert_false(process_table_lives(t, &first));
+    assert_true(process_table_lives(t, &second));
+    tell_fork(t, child, second);
+    assert_true(process_table_lives(t, &child));
+    tell_exit(t, second, SECOND);
+    assert_false(process_table_lives(t, &second));
+    run_exe(t, reused, init, "/third", 0);
+    assert_false(process_table_lives(t, &second));
+    expect(t, second, "/second", "1:/i", true);
+    process_table_free(t);
+}
+
+static void another_state_of_the_same_exec(void **state UNUSED)
+{
+    struct process_table *t = table_with_init();
+    const struct process_key key = {10, 2, 100};
+    run_exe(t, key, (struct process_key){1, 1, 1}, "/first", PROCESS_FOREIGN);
+    struct process *p = process_table_get(t, &key);
+    const struct process_state now = {
+        .cgroup_id = 5, .uid = 6, .netns = 7, .mntns = 8, .userns = 9};
+    struct process *then = process_at(p, &now, "six", NULL);
+    const struct process_id at_exec = {key, {0}}, at_first = {key, process_state(p)},
+                            at_then = {key, now}, another = {{10, 3, 100}, now};
+    assert_non_null(then);
+    assert_string_equal(then->exe, "/first");
+    assert_string_equal(then->user, "six");
+    assert_null(then->cgroup);
+    assert_int_equal(then->uid, 6);
+    assert_int_equal(then->mntns, 8);
+    assert_true((then->known & FACT_USER) && (then->known & FACT_MNTNS));
+    assert_false(then->known & FACT_CGROUP);
+    assert_int_equal(then->flags, PROCESS_FOREIGN); /* of the exec */
+    assert_true(process_is(p, &at_exec) && process_is(p, &at_first) && process_is(then, &at_then));
+    assert_false(process_is(p, &at_then) || process_is(then, &at_first) ||
+                 process_is(then, &another));
+    process_unref(then);
+    process_unref(p);
+    process_table_free(t);
+}
+
 static void old_processes_answer_until_they_exec(void **state UNUSED)
 {
     struct process_table *t = table_with_init();
@@ -410,6 +459,8 @@ static const struct unit_test tests[] = {
     REPORT("P07", unknown_parents_stay_unknown),
     REPORT("P04", doubtful_executables_vouch_for_nobody),
     REPORT("P02", a_reused_pid_is_another_process),
+    REPORT("P04", only_the_newest_exec_lives),
+    REPORT("P07", another_state_of_the_same_exec),
     REPORT("-", old_processes_answer_until_they_exec),
     REPORT("-", forgotten_after_the_grace),
     REPORT("P06", memory_is_bounded_oldest_first),

@@ -274,6 +274,30 @@ static void test_foreign(void **state)
     ask(table, ARRAY_SIZE(table));
 }
 
+static void test_facts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *policy;
+        unsigned want;
+    } table[] = {
+        {"", 0},
+        {"x.org", 0},
+        {"x.org exe=/a", FACT_EXE},
+        {"x.org exe=/a | deny y.org sha256=" CID, FACT_EXE | FACT_SHA256},
+        {"[sha256=" CID "] | x.org | y.org user=root", FACT_SHA256 | FACT_USER},
+        {"[sha256=" CID "] | [] | x.org", 0},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+        char text[512];
+        snprintf(text, sizeof(text), "%s", table[i].policy);
+        lines_split(text);
+        struct policy *p = parse_text(text, NULL);
+        assert_int_equal(policy_facts(p), table[i].want);
+        policy_unref(p);
+    }
+}
+
 static void test_may_allow_port(void **state)
 {
     (void)state;
@@ -338,10 +362,11 @@ static void test_rule_fields(void **state)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        REPORT("-", test_names),          REPORT("-", test_name_lengths),
-        REPORT("-", test_address_kinds),  REPORT("-", test_cgroups),
-        REPORT("-", test_selectors),      REPORT("-", test_foreign),
-        REPORT("-", test_may_allow_port), REPORT("-", test_rule_fields),
+        REPORT("-", test_names),         REPORT("-", test_name_lengths),
+        REPORT("-", test_address_kinds), REPORT("-", test_cgroups),
+        REPORT("-", test_selectors),     REPORT("-", test_foreign),
+        REPORT("-", test_facts),         REPORT("-", test_may_allow_port),
+        REPORT("-", test_rule_fields),
     };
     return unit_run(tests, ARRAY_SIZE(tests));
 }
