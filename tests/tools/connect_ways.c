@@ -148,6 +148,12 @@ static int wait_between(char **argv)
     return argv[0] ? twice(until_told, argv[0]) : 2;
 }
 
+/* Connects only then. */
+static int later(char **argv)
+{
+    return argv[0] && until_told(argv[0]) == 0 ? say(converse(dial())) : 2;
+}
+
 static bool wait_until(int fd, short events)
 {
     struct pollfd p = {.fd = fd, .events = events};
@@ -209,9 +215,10 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(char **argv);
-    } table[] = {{"fork", by_fork},     {"thread", by_thread},      {"deleted", after_deletion},
-                 {"exec", then_exec},   {"setuid", setuid_between}, {"unshare", unshare_between},
-                 {"wait", wait_between}};
+    } table[] = {{"fork", by_fork},           {"thread", by_thread},
+                 {"deleted", after_deletion}, {"exec", then_exec},
+                 {"setuid", setuid_between},  {"unshare", unshare_between},
+                 {"wait", wait_between},      {"later", later}};
     if (argc > 5 && strcmp(argv[1], "many") == 0) {
         port = argv[2];
         return many(argv + 3);
@@ -224,7 +231,7 @@ int main(int argc, char **argv)
         return table[i].run(argv + 4);
     }
     fputs("usage: connect_ways fork|thread|deleted IP PORT | exec IP PORT PROGRAM [ARGUMENT…]\n"
-          "       connect_ways setuid IP PORT UID | unshare IP PORT | wait IP PORT FIFO\n"
+          "       connect_ways setuid IP PORT UID | unshare IP PORT | wait|later IP PORT FIFO\n"
           "       connect_ways many PORT TAG COUNT IP…\n",
           stderr);
     return 2;
