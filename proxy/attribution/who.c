@@ -162,5 +162,10 @@ bool who_ask(struct who *w, const struct flow_key *key, who_done *done, void *co
 bool who_still(const struct who *w, const struct flow_key *key, const struct process *p)
 {
     struct flow_owner owner;
-    return !p || (owner_lookup(w->flows_fd, key, &owner) == 0 && same_key(&owner.process, &p->key));
+    if (!p)
+        return true;
+    if (owner_lookup(w->flows_fd, key, &owner))
+        return false;
+    const struct process_id id = {owner.process, process_state_of(&owner)};
+    return process_is(p, &id);
 }
