@@ -79,7 +79,7 @@ check_equal R07 "and each has its end" "$(opened)" "$(closed)"
 
 # A server that is not there, a place that no datagram reaches, no rule that opens it.
 policy "$DENIED_IP:9/udp" "192.0.0.0/30:*/udp" "224.0.0.0/4:*/udp" "$GATEWAY_IP/32:*/udp"
-behind -- udp_ways talk recverr=1 wait=1000 to="$DENIED_IP:9" one two
+behind -- udp_ways talk recverr=1 to="$DENIED_IP:9" wait=1000 one wait=9000 two
 check_equal - "the client hears of the refusal with its next datagram" "silence ECONNREFUSED" \
     "$(paste -sd' ' "$OUT")"
 check_equal - "which is in the log" "upstream-refused upstream-refused" \
@@ -130,8 +130,8 @@ cp "$TOOL" "$LAB/bin/one"
 cp "$TOOL" "$LAB/bin/two"
 policy "$THIRD_IP:7/udp exe=$LAB/bin/one"
 before=$(lab_packets "$THIRD_IP" udp)
-behind -- sh -c 'one talk port=4567 to="$1":7 mine; two talk port=4567 recverr=1 wait=500 \
-    to="$1":7 stolen stolen' - "$THIRD_IP"
+behind -- sh -c 'one talk port=4567 to="$1":7 mine; two talk port=4567 recverr=1 \
+    to="$1":7 wait=500 stolen wait=9000 stolen' - "$THIRD_IP"
 check_equal B16 "a port that is used again is not its first user's flow" "mine silence ECONNREFUSED" \
     "$(paste -sd' ' "$OUT")"
 check_equal B16 "what the second sends is recorded as his and denied" "$LAB/bin/two no-rule" \
@@ -154,16 +154,17 @@ check_equal B16 "where both may, each is named for what is his" \
 # One socket, DNS and something else, in both orders. The resolver listens at two ports.
 policy "$RESOLVER_IP:5353/udp" "$RESOLVER_IP:53/udp" "$THIRD_IP:7/udp" '*.wild.example'
 queries=$(lab_queries secret.denied.example)
-behind -- udp_ways talk wait=500 to="$THIRD_IP:7" hello dns:secret.denied.example \
-    to="$RESOLVER_IP:5353" no-dns dns:b11.wild.example dns:secret.denied.example again
+behind -- udp_ways talk to="$THIRD_IP:7" hello dns:secret.denied.example \
+    to="$RESOLVER_IP:5353" wait=500 no-dns wait=9000 dns:b11.wild.example \
+    dns:secret.denied.example wait=500 again
 check_equal B11 "a flow that begins as another is judged when DNS goes through it" \
     "hello rcode 3 silence rcode 0 $ALLOWED_IP rcode 3 silence" \
     "$(paste -sd' ' "$OUT")"
 check_equal B11 "each question is recorded" "denied allowed denied" \
     "$(jq -r 'select(.event == "query") | .outcome' "$AUDIT" | paste -sd' ')"
 check_equal B11 "the echo never saw the one to it" 0 "$(echoed '.* 39$')"
-behind -- udp_ways talk wait=500 to="$RESOLVER_IP:53" dns:b11.wild.example no-dns \
-    dns:secret.denied.example to="$THIRD_IP:7" hello to="$RESOLVER_IP:53" no-dns
+behind -- udp_ways talk to="$RESOLVER_IP:53" dns:b11.wild.example wait=500 no-dns wait=9000 \
+    dns:secret.denied.example to="$THIRD_IP:7" hello to="$RESOLVER_IP:53" wait=500 no-dns
 check_equal B11 "and one that begins as DNS carries nothing else" \
     "rcode 0 $ALLOWED_IP silence rcode 3 hello silence" "$(paste -sd' ' "$OUT")"
 check_equal B11 "what is no DNS is dropped and recorded" true \
@@ -178,7 +179,7 @@ check_equal D04 "answered by that resolver, recorded so" "d04.wild.example $RESO
     "$(record_field '.event == "answer"' '"\(.name) \(.resolver) \(.dst_port)"')"
 policy "$THIRD_IP:7/udp" '*.wild.example'
 before=$(lab_packets "$RESOLVER_IP" all)
-behind -- sh -c 'udp_ways talk recverr=1 wait=500 to="$1":853 dns:x.wild.example quic' - \
+behind -- sh -c 'udp_ways talk recverr=1 to="$1":853 dns:x.wild.example quic' - \
     "$RESOLVER_IP"
 check_equal D05 "DNS over QUIC or DTLS at a resolver of no rule" "ECONNREFUSED ECONNREFUSED" \
     "$(paste -sd' ' "$OUT")"

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LARGEST = 65507, MANY_MAX = 8192, WAVE = 1000, HEADER = 12, WAIT_MS = 10000 };
+enum { LARGEST = 65507, WAVE = 1000, AGAIN_MS = 500, TRIES = 40, HEADER = 12, WAIT_MS = 10000 };
 
 static int wait_ms = WAIT_MS;
 
@@ -86,12 +86,34 @@ static int send_one(char **argv)
     return 0;
 }
 
+/* Waits for one answer at each of n sockets. A datagram may be lost where many come at once: those
+ * that are silent send again, as clients do. Returns how many were answered. */
+static int await_all(struct pollfd *p, int n)
+{
+    char byte;
+    int answered = 0;
+    for (int silent = 0; answered < n && silent < TRIES;) {
+        int ready = poll(p, (nfds_t)n, AGAIN_MS);
+        silent += ready <= 0;
+        for (int i = 0; i < n; i++) {
+            if (ready <= 0 && p[i].fd >= 0)
+                (void)!send(p[i].fd, "x", 1, 0);
+            if (ready <= 0 || p[i].fd < 0 || !p[i].revents)
+                continue;
+            if (recv(p[i].fd, &byte, 1, MSG_DONTWAIT) == 1) {
+                p[i].fd = -1; /* stays open, and is asked no more */
+                answered++;
+            }
+        }
+    }
+    return answered;
+}
+
 /* many IP PORT COUNT: that many sockets, all open to the end; up to WAVE of them are sent by before
  * the first answer is read. */
 static int many(char **argv)
 {
-    static int fds[MANY_MAX];
-    char byte;
+    static struct pollfd fds[WAVE];
     struct sockaddr_in to = address(argv[0], argv[1]);
     int count = atoi(argv[2]), answered = 0;
     struct rlimit files;
@@ -99,18 +121,16 @@ static int many(char **argv)
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
     }
-    if (count < 1 || count > MANY_MAX)
-        return 2;
-    for (int from = 0, to_end = 0; from < count; from = to_end) {
-        to_end = from + WAVE < count ? from + WAVE : count;
-        for (int i = from; i < to_end; i++) {
-            fds[i] = socket(AF_INET, SOCK_DGRAM, 0);
-            if (fds[i] < 0 || connect(fds[i], (struct sockaddr *)&to, sizeof(to)) ||
-                send(fds[i], "x", 1, 0) < 0)
+    for (int left = count, n; left > 0; left -= n) {
+        n = left < WAVE ? left : WAVE;
+        for (int i = 0; i < n; i++) {
+            int fd = socket(AF_INET, SOCK_DGRAM, 0);
+            if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) ||
+                send(fd, "x", 1, 0) < 0)
                 return fail("send");
+            fds[i] = (struct pollfd){fd, POLLIN, 0};
         }
-        for (int i = from; i < to_end; i++)
-            answered += answer(fds[i], &byte, 1) == 1;
+        answered += await_all(fds, n);
     }
     printf("%d\n", answered);
     return 0;
