@@ -142,7 +142,7 @@ static struct world *open_world(void)
                                 .policy = policy_parse(&source, 1, &options),
                                 .names = names_attach(w->names, names_size(16)),
                                 .forwarder = forwarder_new(w->base, NULL, 0),
-                                .who = who_new(w->requests, w->ipc, -1),
+                                .who = who_new(w->requests, w->ipc, -1, false),
                                 .submit = submit_new(w->base, w->requests, w->ipc)};
     assert_non_null(w->engine.policy);
     assert_non_null(w->engine.names);
