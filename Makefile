@@ -32,6 +32,9 @@ SRC  := $(sort $(wildcard proxy/*.c proxy/*/*.c rules/*.c setup/*.c))
 MAIN := proxy/main.c
 BPF  := $(sort $(wildcard bpf/*.bpf.c))
 SKEL := $(BPF:%.bpf.c=$(BUILD)/%.skel.h)
+# The shipped rule sets, as a list of C strings.
+PRESETS    := $(sort $(wildcard rules/presets/*.rules))
+PRESET_INC := $(BUILD)/rules/presets.inc
 
 OBJ      := $(SRC:%.c=$(BUILD)/release/%.o)
 # The sanitized objects are without main, for unit tests; the fuzzed ones are clang's.
@@ -105,6 +108,17 @@ $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
 $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name $(subst .,_,$*)_bpf > $@
 
+$(PRESET_INC): $(PRESETS)
+	$(Q)mkdir -p $(@D)
+	$(Q)for file in $^; do \
+		name=$${file##*/}; \
+		printf '{"@%s",\n' "$${name%.rules}"; \
+		sed -e 's/[\\"]/\\&/g' -e 's/.*/ "&\\n"/' "$$file"; \
+		echo '},'; \
+	done > $@
+
+$(foreach kind,release asan fuzz,$(BUILD)/$(kind)/rules/presets.o): $(PRESET_INC)
+
 unit: $(UNIT)
 fuzz: $(FUZZ)
 tools: $(TOOL)
@@ -128,7 +142,7 @@ test-long: packages
 # The generated headers are there for the analyser, which follows includes.
 lint:
 	$(Q)sh setup/packages.sh all
-	$(Q)$(MAKE) --no-print-directory $(SKEL)
+	$(Q)$(MAKE) --no-print-directory $(SKEL) $(PRESET_INC)
 	$(Q)BUILD=$(BUILD) tests/lint
 
 format:

@@ -53,15 +53,27 @@ static const struct rule *find(struct lint *l,
     return l->found;
 }
 
+/* What a preset holds is not the reader's to change, nor what two presets share. */
+static bool is_of_preset(const struct rule *r)
+{
+    return r->file[0] == '@';
+}
+
+static bool both_of_presets(const struct rule *a, const struct rule *b)
+{
+    return is_of_preset(a) && is_of_preset(b);
+}
+
 static bool is_duplicate(const struct rule *r, const struct rule *other)
 {
-    return other < r && rule_covers(other, r) && rule_covers(r, other);
+    return other < r && !both_of_presets(r, other) && rule_covers(other, r) &&
+           rule_covers(r, other);
 }
 
 static bool is_cover(const struct rule *r, const struct rule *other)
 {
     /* Of two that say the same, only the later one is too many. */
-    return other->action == r->action && rule_covers(other, r) &&
+    return other->action == r->action && !both_of_presets(r, other) && rule_covers(other, r) &&
            !(other > r && rule_covers(r, other));
 }
 
@@ -117,7 +129,7 @@ static void lint_apex(struct lint *l)
 {
     const struct rule *r = l->rule;
     if (r->action == RULE_ALLOW && r->type == TARGET_WILDCARD_HOST && !r->host.glob &&
-        memchr(r->host.suffix, '.', r->host.suffix_len) && !find(l, is_apex))
+        !is_of_preset(r) && memchr(r->host.suffix, '.', r->host.suffix_len) && !find(l, is_apex))
         WARN(l, "*.%s does not match %s itself; write a rule for that too, if it is meant",
              r->host.suffix, r->host.suffix);
 }
@@ -192,7 +204,8 @@ static const struct rule *first_name_veto(struct lint *l)
 static void lint_address(struct lint *l)
 {
     const struct rule *r = l->rule;
-    if (r->action != RULE_ALLOW || !rule_is(r, SET_ADDRESS) || !(r->protos & RULE_TCP))
+    if (r->action != RULE_ALLOW || !rule_is(r, SET_ADDRESS) || !(r->protos & RULE_TCP) ||
+        is_of_preset(r))
         return;
     const struct rule *veto = first_name_veto(l);
     if (veto)

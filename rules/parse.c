@@ -161,7 +161,7 @@ static const char *load_problem(int error, bool preset)
 {
     switch (-error) {
     case ENOENT:
-        return preset ? "there is no such preset, this release ships none; write the hosts out"
+        return preset ? "there is no such preset; egress-filter presets lists those there are"
                       : "there is no such file; write its path relative to this file";
     case EPERM:
         return "an inline policy may include presets only; write @PRESET";

@@ -29,7 +29,6 @@ static const char help[] =
     "  --lenient          bad allow lines are warnings\n"
     "  --help             this text\n"
     "\n"
-    "Presets (include @NAME): this release ships none.\n"
     "Exit status: 0 good, 1 warnings under --strict, 2 errors, or a file cannot be read.\n";
 
 struct check {

@@ -13,7 +13,9 @@
 #include "base/buffer.h"
 #include "base/fd.h"
 #include "base/say.h"
+#include "rules/presets.h"
 
+#define RESOLV_CONF     "/etc/resolv.conf"
 #define POLICY_FILE_MAX (64u << 20)
 #define STDIN_NAME      "<stdin>"
 
@@ -65,7 +67,7 @@ static int read_all(int fd, struct buffer *out)
 static struct policy_file *find(const struct policy_files *f, const char *name)
 {
     for (struct policy_file *file = f->list; file; file = file->next)
-        if (strcmp(file->name, name) == 0)
+        if (file->name && strcmp(file->name, name) == 0)
             return file;
     return NULL;
 }
@@ -117,6 +119,35 @@ int policy_files_read(struct policy_files *f, const char *path, struct policy_so
     return result;
 }
 
+/* A machine without that file has no resolvers to allow. */
+static int make_resolvers(struct policy_files *f, struct policy_source *out)
+{
+    CLEANUP_BUFFER struct buffer text = {0};
+    struct policy_file *file = find(f, PRESET_RESOLVER_FILE);
+    if (!file) {
+        CLEANUP_FD int fd = open(RESOLV_CONF, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        int result = fd < 0 ? -errno : read_all(fd, &text);
+        if (result < 0 && result != -ENOENT)
+            return result;
+        file = calloc(1, sizeof(*file));
+        if (!file)
+            return -ENOMEM;
+        file->next = f->list;
+        f->list = file;
+        file->name = strdup(PRESET_RESOLVER_FILE);
+        preset_read_resolv_conf(text.data ? text.data : "", text.len, &file->data);
+    }
+    if (!file->name || buffer_failed(&file->data))
+        return -ENOMEM;
+    give(file, file->name, out);
+    return 0;
+}
+
+int policy_files_preset(struct policy_files *f, const char *name, struct policy_source *out)
+{
+    return strcmp(name, PRESET_RESOLVER) == 0 ? make_resolvers(f, out) : preset_find(name, out);
+}
+
 /* Relative to the directory of the file that holds the line, without the detours that change
  * nothing: `./` and doubled slashes. `..` stays, a link may lead elsewhere. */
 static int include_path(const char *from, const char *what, char out[PATH_MAX])
@@ -159,7 +190,7 @@ int policy_files_load(void *context, const char *from, const char *what, bool pr
     struct policy_files *f = context;
     char path[PATH_MAX];
     if (preset)
-        return -ENOENT; /* this release ships none */
+        return policy_files_preset(f, what, source);
     int result = include_path(from, what, path);
     if (result < 0)
         return result;
@@ -184,8 +215,8 @@ int policy_files_load(void *context, const char *from, const char *what, bool pr
 int policy_files_load_inline(void *context, const char *from, const char *what, bool preset,
                              struct policy_source *source)
 {
-    (void)context, (void)from, (void)what, (void)source;
-    return preset ? -ENOENT : -EPERM;
+    (void)from;
+    return preset ? policy_files_preset(context, what, source) : -EPERM;
 }
 
 void policy_say(const struct diagnostic *d)

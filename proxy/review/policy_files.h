@@ -19,9 +19,13 @@ struct policy_files {
 int policy_files_read(struct policy_files *f, const char *path, struct policy_source *out) NODISCARD
     NONNULL(1, 2, 3);
 void policy_files_release(struct policy_files *f) NONNULL(1);
+/* The text of a preset, by its name without @; that of @system-resolver is made from this machine's
+ * resolv.conf. 0, or a negative errno: -ENOENT where there is none of that name. */
+int policy_files_preset(struct policy_files *f, const char *name,
+                        struct policy_source *out) NODISCARD NONNULL(1, 2, 3);
 
-/* For struct policy_options: what an include names, relative to the file that includes it. The
- * context is a struct policy_files. */
+/* For struct policy_options: what an include names, relative to the file that includes it, or a
+ * preset. The context is a struct policy_files. */
 int policy_files_load(void *context, const char *from, const char *what, bool preset,
                       struct policy_source *source);
 /* The same for a policy that stands within another file: presets only. */

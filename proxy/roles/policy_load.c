@@ -14,9 +14,12 @@
 #include "base/fd.h"
 #include "keeper/ipc.h"
 #include "keeper/options.h"
+#include "rules/presets.h"
 
 struct loading {
+    const struct role_args *args;
     int control_fd;
+    struct buffer resolvers; /* the text of @system-resolver */
     size_t errors;
     uint32_t last_id;
 };
@@ -81,6 +84,28 @@ static int receive_source(int control_fd, char *name, size_t size, int *fd)
     return status < 0 ? status : *fd < 0 ? -EPROTO : 0;
 }
 
+/* The resolvers in the host's resolv.conf, which the keeper read: we may open no file. */
+static int load_preset(struct loading *l, const char *name, struct policy_source *out)
+{
+    struct resolver_address self[RESOLVERS_MAX];
+    uint32_t ips[RESOLVERS_MAX];
+    const char *text;
+    size_t n = 0;
+    if (strcmp(name, PRESET_RESOLVER) != 0)
+        return preset_find(name, out);
+    while (n < RESOLVERS_MAX && (text = role_setting(l->args, "self", n)) &&
+           resolver_parse(text, &self[n]) == 0) {
+        ips[n] = self[n].ip;
+        n++;
+    }
+    if (!l->resolvers.data)
+        preset_write_resolvers(ips, n, &l->resolvers);
+    if (buffer_failed(&l->resolvers))
+        return -ENOMEM;
+    *out = (struct policy_source){PRESET_RESOLVER_FILE, l->resolvers.data, l->resolvers.len};
+    return 0;
+}
+
 static int load_include(void *context, const char *from, const char *what, bool preset,
                         struct policy_source *source)
 {
@@ -89,7 +114,7 @@ static int load_include(void *context, const char *from, const char *what, bool 
     CLEANUP_BUFFER struct buffer question = {0};
     CLEANUP_FD int fd = -1;
     if (preset)
-        return -ENOENT; /* this release ships none */
+        return load_preset(l, what, source);
     buffer_add(&question, from, strlen(from) + 1);
     buffer_add(&question, what, strlen(what) + 1);
     if (buffer_failed(&question) || question.len > IPC_PAYLOAD_MAX)
@@ -122,7 +147,7 @@ int policy_load(const struct role_args *args, int control_fd, struct policy **ou
                 struct error *error)
 {
     struct policy_source sources[OPTIONS_LIST_MAX];
-    struct loading loading = {.control_fd = control_fd};
+    struct loading loading = {.args = args, .control_fd = control_fd};
     struct policy_options o = {.context = role_setting(args, "context", 0),
                                .lenient = role_setting(args, "lenient", 0) != NULL,
                                .load = load_include,
@@ -140,6 +165,7 @@ int policy_load(const struct role_args *args, int control_fd, struct policy **ou
             return error_set(error, failed, "cannot map the policy '%s'", name);
     }
     *out = policy_parse(sources, n, &o);
+    buffer_release(&loading.resolvers);
     if (*out && policy_is_open(*out))
         return error_say(error, -EINVAL,
                          "the policy uses {owner} or {repo}, and neither --repo OWNER/REPO nor "

@@ -89,8 +89,8 @@ static void test_includes(void **state)
         {"[exe=/z] | include ctx | b.org", "", "tls host=b.org exe=/a", "deny", {0}},
         {"[exe=/z] | include ctx | b.org", "", "tls host=b.org exe=/z", "allow 3", {0}},
         {"include @nope",
-         "t:1:9: error: cannot include '@nope': there is no such preset, this "
-         "release ships none; write the hosts out\n",
+         "t:1:9: error: cannot include '@nope': there is no such preset; egress-filter presets "
+         "lists those there are\n",
          NULL,
          NULL,
          {0}},

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ * The command line of `presets`: lists them with the first sentence of each, or prints one. */
+#include "review/presets.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "review/policy_files.h"
+#include "rules/presets.h"
+
+static const char usage[] = "usage: egress-filter presets [NAME…]\n";
+static const char help[] =
+    "\n"
+    "Lists the rule sets that come with this release, or prints some of them. A policy takes\n"
+    "one in with the line `include @NAME`, and narrows all its rules with selectors behind\n"
+    "that: include @npm exe=/usr/bin/node. Each says where its names come from, and holds\n"
+    "its own tests: egress-filter test @NAME.\n"
+    "\n"
+    "Exit status: 0 done, 2 there is no such preset.\n";
+
+/* Its first comment, up to the end of the sentence or line. */
+static void print_summary(const char *name, const struct policy_source *source)
+{
+    const char *text = source->data;
+    text += strspn(text, "# ");
+    size_t len = strcspn(text, "\n");
+    const char *stop = memmem(text, len, ". ", 2);
+    if (stop)
+        len = (size_t)(stop - text) + 1;
+    printf("@%-16s %.*s\n", name, (int)len, text);
+}
+
+static bool take(struct policy_files *files, const char *name, bool whole)
+{
+    struct policy_source source;
+    int result = policy_files_preset(files, name, &source);
+    if (result < 0) {
+        fprintf(stderr,
+                result == -ENOENT ? "egress-filter: there is no preset '%s'; egress-filter presets "
+                                    "lists those there are\n"
+                                  : "egress-filter: cannot make the preset '%s': %s\n",
+                name, strerror(-result));
+        return false;
+    }
+    if (whole)
+        fwrite(source.data, 1, source.len, stdout);
+    else
+        print_summary(name, &source);
+    return true;
+}
+
+int presets_main(int argc, char **argv)
+{
+    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    struct policy_files files = {0};
+    bool good = true;
+    optind = 0; /* starts getopt afresh */
+    for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        if (o == 'h')
+            printf("%s%s", usage, help);
+        else
+            fputs(usage, stderr);
+        return o == 'h' ? PRESETS_GOOD : PRESETS_BAD;
+    }
+    for (int i = optind; i < argc; i++)
+        good = take(&files, argv[i] + (argv[i][0] == '@'), true) && good;
+    for (size_t i = 0; optind == argc && i < preset_count(); i++)
+        good = take(&files, preset_name(i), false) && good;
+    if (optind == argc)
+        good = take(&files, PRESET_RESOLVER, false) && good;
+    policy_files_release(&files);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "egress-filter: cannot write the presets: %s\n", strerror(errno));
+        return PRESETS_BAD;
+    }
+    return good ? PRESETS_GOOD : PRESETS_BAD;
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT
+ * `egress-filter presets`: the rule sets that come with the program, to be read before they are
+ * included. */
+#pragma once
+
+enum { PRESETS_GOOD = 0, PRESETS_BAD = 2 };
+
+int presets_main(int argc, char **argv);
