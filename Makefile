@@ -43,7 +43,8 @@ ASAN_OBJ := $(filter-out $(BUILD)/asan/$(MAIN:.c=.o),$(SRC:%.c=$(BUILD)/asan/%.o
 PURE     := $(sort $(wildcard rules/*.c proxy/base/*.c proxy/dns/wire*.c proxy/dns/names.c proxy/tls/*.c \
               proxy/intercept/packet_read.c proxy/session/first_bytes.c proxy/session/upgrade.c proxy/audit/record*.c proxy/audit/json.c proxy/audit/redact.c \
               proxy/attribution/process.c proxy/attribution/pack.c \
-              proxy/review/workflow*.c proxy/review/event_*.c proxy/review/dump_rules.c))
+              proxy/review/workflow*.c proxy/review/event_*.c proxy/review/dump_rules.c \
+              proxy/review/test_lines.c))
 FUZZ_OBJ := $(PURE:%.c=$(BUILD)/fuzz/%.o)
 
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))

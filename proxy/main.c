@@ -9,6 +9,7 @@
 #include "review/check.h"
 #include "review/match.h"
 #include "review/presets.h"
+#include "review/test.h"
 #include "review/verify.h"
 #include "roles/role.h"
 
@@ -31,6 +32,7 @@ static const struct command {
     {"check", check_main, "say what is wrong in policy files"},
     {"validate", check_main, NULL}, /* another name for it */
     {"match", match_main, "say what a policy would say to events, or to a log"},
+    {"test", test_main, "ask policies the tests that stand in them"},
     {"presets", presets_main, "list the rule sets that come with the program, or print one"},
     {"verify", verify_main, "check that a log is whole and unchanged"},
     {"version", version_main, "print the version"},

@@ -33,3 +33,30 @@ check - "@system-resolver is what the keeper read" \
 policy 'include @nosuch'
 behind -- true
 check_equal - "a preset that is not there keeps the command from running" 125 "$STATUS"
+
+# Tests within a policy.
+for preset in $("$EGRESS" presets | awk '/^@/ && $1 != "@system-resolver" { print $1 }'); do
+    check_equal - "the tests of $preset pass" 0 "$(status test "$preset")"
+done
+cat >own.rules <<'RULES'
+registry.npmjs.org exe=/usr/bin/node
+10.0.0.0/8:5432
+deny *.ngrok.example
+
+#? allow https://registry.npmjs.org/left-pad exe=/usr/bin/node
+#? deny  https://registry.npmjs.org/left-pad exe=/usr/bin/curl
+#? allow tcp 10.1.2.3:5432
+#? deny  udp 10.1.2.3:5432
+#? deny  dns x.ngrok.example
+RULES
+check_equal - "a policy that keeps its tests" 0 "$(status test own.rules)"
+check_equal - "in TAP" "TAP version 13;5;1..5" "$(head -n 1 "$said_out");$(grep -c '^ok [1-5] - own.rules:' \
+    "$said_out");$(tail -n 1 "$said_out")"
+sed -i 's/^10.*/10.0.0.0\/8:22/' own.rules
+check_equal - "one that does not" 1 "$(status test own.rules)"
+check_equal - "fails at the line of the test" "not ok 3 - own.rules:7 allow tcp 10.1.2.3:5432" \
+    "$(grep '^not' "$said_out")"
+check_equal - "where CI is seen, in its words too" \
+    "::error file=own.rules,line=7,col=4::wanted allow, got deny: no rule allows it" \
+    "$(GITHUB_ACTIONS=true "$EGRESS" test own.rules | grep '^::')"
+check_equal - "a policy without tests is 2" 2 "$(status test - <<<'a.org')"
