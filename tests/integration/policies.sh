@@ -60,3 +60,27 @@ check_equal - "where CI is seen, in its words too" \
     "::error file=own.rules,line=7,col=4::wanted allow, got deny: no rule allows it" \
     "$(GITHUB_ACTIONS=true "$EGRESS" test own.rules | grep '^::')"
 check_equal - "a policy without tests is 2" 2 "$(status test - <<<'a.org')"
+
+# Formatting.
+printf '%s\n' '  a.example    exe=/usr/bin/curl  # why' '' '' 'bb.example:80   private' >odd.rules
+cp odd.rules kept.rules
+"$EGRESS" check --dump-rules odd.rules | jq -c 'del(.line)' >before
+chmod 640 odd.rules
+chown "$TESTER" odd.rules
+check_equal - "fmt --check finds what is not formatted" "1 odd.rules" \
+    "$(status fmt --check odd.rules) $(cat "$said_out")"
+"$EGRESS" fmt --diff odd.rules >odd.diff
+check_equal - "fmt writes it" "0 odd.rules" "$(status fmt odd.rules) $(cat "$said_out")"
+if command -v patch >/dev/null; then
+    check - "fmt --diff prints what patch understands" patch -s kept.rules odd.diff
+    check - "and does what fmt does" cmp odd.rules kept.rules
+else
+    skip - "fmt --diff prints what patch understands" "patch is not installed"
+fi
+check_equal - "keeping mode and owner" "640 $TESTER" "$(stat -c '%a %U' odd.rules)"
+check - "and every rule" diff before <("$EGRESS" check --dump-rules odd.rules | jq -c 'del(.line)')
+check_equal - "and is content with it" 0 "$(status fmt --check odd.rules)"
+check - "no file is left beside it" test "$(find . -name 'odd.rules*' | wc -l)" -eq 1
+echo 'github.*  exe=/a' >bad.rules
+check_equal - "a file with errors is left alone" "2 github.*  exe=/a" \
+    "$(status fmt bad.rules) $(cat bad.rules)"

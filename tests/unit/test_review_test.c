@@ -192,9 +192,6 @@ int main(void)
         REPORT("-", presets),     REPORT("-", command_line),
         REPORT("-", clean_up),
     };
-    void *none = NULL;
     unsetenv("GITHUB_ACTIONS");
-    if (review_enter(&none) != 0)
-        return 1;
-    return unit_run(tests, ARRAY_SIZE(tests));
+    return review_enter(NULL) < 0 || unit_run(tests, ARRAY_SIZE(tests));
 }
