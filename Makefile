@@ -44,7 +44,8 @@ PURE     := $(sort $(wildcard rules/*.c proxy/base/*.c proxy/dns/wire*.c proxy/d
               proxy/intercept/packet_read.c proxy/session/first_bytes.c proxy/session/upgrade.c proxy/audit/record*.c proxy/audit/json.c proxy/audit/redact.c \
               proxy/attribution/process.c proxy/attribution/pack.c \
               proxy/review/workflow*.c proxy/review/event_*.c proxy/review/dump_rules.c \
-              proxy/review/test_lines.c proxy/review/fmt_diff.c))
+              proxy/review/test_lines.c proxy/review/fmt_diff.c \
+              proxy/review/diff_*.c))
 FUZZ_OBJ := $(PURE:%.c=$(BUILD)/fuzz/%.o)
 
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))

@@ -7,6 +7,7 @@
 #include "base/attrib.h"
 #include "keeper/run.h"
 #include "review/check.h"
+#include "review/diff.h"
 #include "review/fmt.h"
 #include "review/match.h"
 #include "review/presets.h"
@@ -34,6 +35,7 @@ static const struct command {
     {"validate", check_main, NULL}, /* another name for it */
     {"match", match_main, "say what a policy would say to events, or to a log"},
     {"test", test_main, "ask policies the tests that stand in them"},
+    {"diff", diff_main, "say what a new policy allows or denies that the old one did not"},
     {"fmt", fmt_main, "write policy files in their one form"},
     {"presets", presets_main, "list the rule sets that come with the program, or print one"},
     {"verify", verify_main, "check that a log is whole and unchanged"},

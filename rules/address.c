@@ -58,31 +58,41 @@ uint32_t address_mask(unsigned prefix)
     return prefix == 0 ? 0 : UINT32_MAX << (32 - prefix);
 }
 
+static const struct {
+    uint32_t ip;
+    unsigned prefix;
+} private_blocks[] = {
+    {IP(0, 0, 0, 0), 8},       /* this network */
+    {IP(10, 0, 0, 0), 8},      /* private */
+    {IP(100, 64, 0, 0), 10},   /* shared by carriers */
+    {IP(127, 0, 0, 0), 8},     /* loopback */
+    {IP(169, 254, 0, 0), 16},  /* link-local */
+    {IP(172, 16, 0, 0), 12},   /* private */
+    {IP(192, 0, 0, 0), 24},    /* protocol assignments */
+    {IP(192, 0, 2, 0), 24},    /* documentation */
+    {IP(192, 88, 99, 0), 24},  /* 6to4 relays, withdrawn */
+    {IP(192, 168, 0, 0), 16},  /* private */
+    {IP(198, 18, 0, 0), 15},   /* benchmarks */
+    {IP(198, 51, 100, 0), 24}, /* documentation */
+    {IP(203, 0, 113, 0), 24},  /* documentation */
+    {IP(224, 0, 0, 0), 3},     /* multicast, reserved, broadcast */
+};
+
 bool address_is_private(uint32_t ip)
 {
-    static const struct {
-        uint32_t ip;
-        unsigned prefix;
-    } blocks[] = {
-        {IP(0, 0, 0, 0), 8},       /* this network */
-        {IP(10, 0, 0, 0), 8},      /* private */
-        {IP(100, 64, 0, 0), 10},   /* shared by carriers */
-        {IP(127, 0, 0, 0), 8},     /* loopback */
-        {IP(169, 254, 0, 0), 16},  /* link-local */
-        {IP(172, 16, 0, 0), 12},   /* private */
-        {IP(192, 0, 0, 0), 24},    /* protocol assignments */
-        {IP(192, 0, 2, 0), 24},    /* documentation */
-        {IP(192, 88, 99, 0), 24},  /* 6to4 relays, withdrawn */
-        {IP(192, 168, 0, 0), 16},  /* private */
-        {IP(198, 18, 0, 0), 15},   /* benchmarks */
-        {IP(198, 51, 100, 0), 24}, /* documentation */
-        {IP(203, 0, 113, 0), 24},  /* documentation */
-        {IP(224, 0, 0, 0), 3},     /* multicast, reserved, broadcast */
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
-        if ((ip & address_mask(blocks[i].prefix)) == blocks[i].ip)
+    for (size_t i = 0; i < ARRAY_SIZE(private_blocks); i++)
+        if ((ip & address_mask(private_blocks[i].prefix)) == private_blocks[i].ip)
             return true;
     return false;
+}
+
+bool address_private_block(size_t i, uint32_t *low, uint32_t *high)
+{
+    if (i >= ARRAY_SIZE(private_blocks))
+        return false;
+    *low = private_blocks[i].ip;
+    *high = private_blocks[i].ip | ~address_mask(private_blocks[i].prefix);
+    return true;
 }
 
 bool address_is_metadata(uint32_t ip)

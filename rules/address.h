@@ -18,3 +18,5 @@ bool decimal_parse(const char *text, size_t len, uint32_t max, uint32_t *number)
     NONNULL(1, 4);
 /* The mask of a prefix of 0 to 32 bits. */
 uint32_t address_mask(unsigned prefix);
+/* The i-th block of what address_is_private() means; false where there are no more. */
+bool address_private_block(size_t i, uint32_t *low, uint32_t *high) NONNULL(2, 3);

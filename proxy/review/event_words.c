@@ -109,7 +109,6 @@ static bool read_url(struct reading *in, struct span s)
     struct event_url url;
     struct arena *arena = &in->out->arena;
     struct event *e = &in->out->event;
-    uint32_t ip;
     char *text = arena_copy(arena, s.text, s.len);
     if (!text)
         return false;
@@ -122,11 +121,11 @@ static bool read_url(struct reading *in, struct span s)
     e->https = url.https;
     e->dst_port = url.port;
     e->path = arena_copy(arena, url.path, strlen(url.path));
-    if (address_parse(url.host, strlen(url.host), &ip))
-        e->host = arena_copy(arena, url.host, strlen(url.host));
-    else if (!(e->host = take_name(in, (struct span){url.host, strlen(url.host), s.at})))
-        return false;
-    return e->path && e->host;
+    /* A request to a literal address has no name, and is made to that address. */
+    e->has_dst = address_parse(url.host, strlen(url.host), &e->dst_ip);
+    if (!e->has_dst)
+        e->host = take_name(in, (struct span){url.host, strlen(url.host), s.at});
+    return e->path && (e->has_dst || e->host);
 }
 
 static const struct {

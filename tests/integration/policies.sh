@@ -84,3 +84,28 @@ check - "no file is left beside it" test "$(find . -name 'odd.rules*' | wc -l)" 
 echo 'github.*  exe=/a' >bad.rules
 check_equal - "a file with errors is left alone" "2 github.*  exe=/a" \
     "$(status fmt bad.rules) $(cat bad.rules)"
+
+# Differences.
+printf '%s\n' 'a.example' '10.0.0.0/8:5432' 'c.example' >old.rules
+printf '%s\n' '[exe=/usr/bin/curl]' 'a.example' '[]' '10.0.0.0/8:5432|22' 'c.example' >new.rules
+check_equal - "policies that say the same" "0 no difference" \
+    "$(printf '%s\n' '# another form' 'c.example' 'a.example' '[:5432]' '10.0.0.0/8' >same.rules
+        status diff old.rules same.rules) $(cat "$said_out")"
+check_equal - "policies that do not" 1 "$(status diff old.rules new.rules)"
+check_equal - "in words" "- denied now: TLS, TCP to a.example:443, by anyone but exe=/usr/bin/curl" \
+    "$(grep -F 'a.example:443,' "$said_out")"
+check_equal - "and as JSON" 1 "$(status diff --json old.rules new.rules)"
+jq -r '.changes[] | [.before.verdict, .after.verdict, .example] | @tsv' "$said_out" >told
+check_equal - "with each difference" 3 "$(wc -l <told)"
+# The examples, as tests of either policy.
+for side in 1:old 2:new; do
+    {
+        cat "${side#*:}.rules"
+        while IFS=$'\t' read -r -a words; do
+            printf '#? %s %s\n' "${words[${side%:*} - 1]}" "${words[2]}"
+        done <told
+    } >"shown-${side#*:}.rules"
+    check_equal - "its examples are judged so by the ${side#*:} policy" 0 \
+        "$(status test "shown-${side#*:}.rules")"
+done
+check_equal - "a policy that cannot be read is 2" 2 "$(status diff old.rules bad.rules)"

@@ -64,7 +64,6 @@ static void test_meaning(void **state)
         {"https://a.org/x?y#z", "req url=https://a.org/x nobody"},
         {"POST http://A.org:8080/x/", "req method=POST url=http://a.org:8080/x/ nobody"},
         {"PROPFIND https://a.org", "req method=PROPFIND url=https://a.org/ nobody"},
-        {"https://192.0.2.1/x", "req url=https://192.0.2.1/x nobody"},
         {"https://a.org/x at 192.0.2.1", "req url=https://a.org/x 192.0.2.1:443 nobody"},
         {"tls a.org exe=/bin/a arg=a arg=-x user=7 parent=/b",
          "tls host=a.org exe=/bin/a arg=a arg=-x uid=7 parent=/b"},
@@ -123,6 +122,22 @@ static void test_facts(void **state)
     event_words_release(&w.words);
 }
 
+static void test_literal_urls(void **state)
+{
+    (void)state;
+    struct read_words w;
+    CLEANUP_BUFFER struct buffer again = {0};
+    static const char text[] = "POST http://192.0.2.1:8080/x";
+    read_text(&w, text, strlen(text));
+    const struct event *e = &w.words.event;
+    assert_true(w.good && e->stage == EVENT_REQUEST && e->has_dst && !e->host);
+    assert_int_equal(e->dst_ip, 0xc0000201);
+    assert_int_equal(e->dst_port, 8080);
+    event_words_write(e, &again);
+    assert_string_equal(again.data, text);
+    event_words_release(&w.words);
+}
+
 static void test_errors(void **state)
 {
     (void)state;
@@ -142,6 +157,7 @@ static void test_errors(void **state)
         {"dns a.org at", "1:11: error: 'at' needs an address"},
         {"dns a.org at b.org", "1:14: error: 'b.org' is no IPv4 address"},
         {"tcp 192.0.2.1:22 at 192.0.2.1", "1:18: error: 'at' stands behind a name"},
+        {"https://192.0.2.1/ at 192.0.2.2", "1:20: error: 'at' stands behind a name"},
         {"tls a.org host=b.org", "1:11: error: 'host=b.org' says nothing here"},
         {"tcp 192.0.2.1:1 host=a.org host=b.org", "1:28: error: 'host=b.org' says nothing here"},
         {"tcp 192.0.2.1:1 first_bytes=tls", "1:17: error: 'first_bytes=tls' tells nothing"},
@@ -196,10 +212,8 @@ static void test_truncations(void **state)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        REPORT("-", test_meaning),
-        REPORT("-", test_facts),
-        REPORT("-", test_errors),
-        REPORT("-", test_truncations),
+        REPORT("-", test_meaning), REPORT("-", test_facts),       REPORT("-", test_literal_urls),
+        REPORT("-", test_errors),  REPORT("-", test_truncations),
     };
     return unit_run(tests, ARRAY_SIZE(tests));
 }

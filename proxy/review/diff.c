@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT
+ * The command line of `diff`: two policies in, what one says and the other does not out. */
+#include "review/diff.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/say.h"
+#include "review/diff_tell.h"
+#include "review/policy_files.h"
+
+static const char usage[] = "usage: egress-filter diff [--json] [OPTION…] OLD NEW\n";
+static const char help[] =
+    "\n"
+    "Says what the policy NEW allows or denies that OLD did not, for which traffic and which\n"
+    "processes, by which rules, each with an event that both were asked about. Comments,\n"
+    "order and form make no difference, only verdicts do. A policy is a file, - or @PRESET.\n"
+    "\n"
+    "  --json             one JSON object\n"
+    "  --context HEADER   start context of both, such as '[cgroup=@host]'\n"
+    "  --repo OWNER/REPO  values of {owner} and {repo} (default: GITHUB_REPOSITORY)\n"
+    "  --help             this text\n"
+    "\n"
+    "Exit status: 0 they say the same, 1 they differ, or may in a way that was not looked at,\n"
+    "2 errors, or a file cannot be read.\n";
+
+struct diff {
+    struct policy_options options;
+    bool json;
+    size_t errors;
+    char repo[REPO_ROOM];
+    struct buffer text;
+    bool any;
+};
+
+static void on_diagnostic(void *context, const struct diagnostic *d)
+{
+    struct diff *diff = context;
+    if (d->kind != DIAGNOSTIC_ERROR) /* warnings are for `check` to tell */
+        return;
+    diff->errors++;
+    policy_say(d);
+}
+
+/* NULL after saying why. */
+static struct policy *load(struct diff *d, const char *path)
+{
+    struct policy_files files = {0};
+    struct policy_source source;
+    struct policy_options o = d->options;
+    struct policy *policy = NULL;
+    size_t errors = d->errors;
+    o.load = policy_files_load;
+    o.load_context = &files;
+    o.diagnose = on_diagnostic;
+    o.diagnose_context = d;
+    int result = path[0] == '@' ? policy_files_preset(&files, path + 1, &source)
+                                : policy_files_read(&files, path, &source);
+    if (result < 0)
+        fprintf(stderr, "egress-filter: cannot read '%s': %s\n", path, strerror(-result));
+    else if (!(policy = policy_parse(&source, 1, &o)) && d->errors == errors)
+        fprintf(stderr, "egress-filter: cannot load '%s': out of memory\n", path);
+    policy_files_release(&files);
+    if (policy && policy_is_open(policy)) {
+        fprintf(stderr,
+                "egress-filter: '%s' uses {owner} or {repo}, and neither --repo OWNER/REPO nor "
+                "GITHUB_REPOSITORY says what they are\n",
+                path);
+        policy_unref(policy);
+        return NULL;
+    }
+    return policy;
+}
+
+static void on_change(void *context, const struct diff_change *change)
+{
+    struct diff *d = context;
+    buffer_clear(&d->text);
+    if (d->json) {
+        fputs(d->any ? ",\n" : "\n", stdout);
+        diff_tell_json(change, &d->text);
+        if (!buffer_failed(&d->text))
+            fwrite(d->text.data, 1, d->text.len, stdout);
+    } else {
+        diff_tell_words(change, &d->text);
+        /* Line by line: what stands in a policy may command a terminal. */
+        for (char *line = d->text.data; line && *line;) {
+            size_t len = strcspn(line, "\n");
+            say_safely(stdout, line, len);
+            putchar('\n');
+            line += len + (line[len] == '\n');
+        }
+    }
+    d->any = true;
+}
+
+static int compare(struct diff *d, const struct policy *before, const struct policy *after)
+{
+    struct diff_result result;
+    if (d->json)
+        fputs("{\"changes\":[", stdout);
+    int failed = diff_find(before, after, on_change, d, &result);
+    bool same = result.changes == 0 && result.exact;
+    if (d->json)
+        printf("%s],\"same\":%s,\"exact\":%s}\n", d->any ? "\n" : "", same ? "true" : "false",
+               result.exact ? "true" : "false");
+    else if (!result.exact)
+        puts("? there may be other differences: wildcards overlap, or rules are too many, to look "
+             "at every case");
+    else if (same)
+        puts("no difference");
+    buffer_release(&d->text);
+    if (failed < 0) {
+        fputs("egress-filter: out of memory\n", stderr);
+        return DIFF_BAD;
+    }
+    return same ? DIFF_SAME : DIFF_CHANGED;
+}
+
+/* Returns whether to go on; otherwise *code is what to exit with. */
+static bool parse_options(int argc, char **argv, struct diff *d, int *code)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},
+        {"context", required_argument, NULL, 'c'},
+        {"repo", required_argument, NULL, 'r'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    const char *repo = NULL;
+    *code = DIFF_BAD;
+    optind = 0; /* starts getopt afresh */
+    for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        d->json |= o == 'j';
+        if (o == 'c')
+            d->options.context = optarg;
+        if (o == 'r')
+            repo = optarg;
+        if (o == 'h') {
+            printf("%s%s", usage, help);
+            *code = DIFF_SAME;
+        } else if (o == '?') {
+            fputs(usage, stderr);
+        }
+        if (o == 'h' || o == '?')
+            return false;
+    }
+    if (!policy_set_repo(repo, d->repo, &d->options)) {
+        fprintf(stderr, "egress-filter: cannot read --repo '%s': it is OWNER/REPO\n", repo);
+        return false;
+    }
+    if (argc - optind != 2)
+        fprintf(stderr, "egress-filter: diff compares two policies\n%s", usage);
+    return argc - optind == 2;
+}
+
+int diff_main(int argc, char **argv)
+{
+    struct diff d = {0};
+    int code;
+    if (!parse_options(argc, argv, &d, &code))
+        return code;
+    struct policy *before = load(&d, argv[optind]);
+    struct policy *after = load(&d, argv[optind + 1]);
+    code = before && after ? compare(&d, before, after) : DIFF_BAD;
+    policy_unref(before);
+    policy_unref(after);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "egress-filter: cannot write the differences: %s\n", strerror(errno));
+        return DIFF_BAD;
+    }
+    return code;
+}

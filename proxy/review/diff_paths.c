@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT
+ * Paths from patterns: each pattern gives one that it matches, prefixes also what lies at and below
+ * them, and two with wildcards one that both match, where that is simple. */
+#include "review/diff_paths.h"
+
+#include <string.h>
+
+#include "rules/path.h"
+
+#define ANY_OTHER "any other path"
+
+enum { PATHS_MAX = 200 };
+
+static const struct {
+    const char *name;
+    unsigned bit;
+} methods[] = {
+    {"GET", METHOD_GET},         {"HEAD", METHOD_HEAD},      {"POST", METHOD_POST},
+    {"PUT", METHOD_PUT},         {"DELETE", METHOD_DELETE},  {"PATCH", METHOD_PATCH},
+    {"OPTIONS", METHOD_OPTIONS}, {"PROPFIND", METHOD_OTHER},
+};
+
+static bool is_asked(const struct rule *r, bool https, uint16_t port)
+{
+    return rule_is(r, SET_URL) && r->url.https == https && r->url.port == port;
+}
+
+/* Methods that stand in the same rules are one cell. */
+static void make_methods(const struct diff_rules *rules, bool https, uint16_t port,
+                         struct diff_requests *out)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
+        struct diff_method *same = NULL;
+        for (size_t k = 0; k < out->n_methods && !same; k++) {
+            unsigned one = methods[i].bit, other = out->methods[k].set & -out->methods[k].set;
+            same = &out->methods[k];
+            for (size_t j = 0; j < rules->n && same; j++)
+                if (is_asked(rules->list[j], https, port) &&
+                    !(rules->list[j]->methods & one) != !(rules->list[j]->methods & other))
+                    same = NULL;
+        }
+        if (same)
+            same->set |= methods[i].bit;
+        else
+            out->methods[out->n_methods++] = (struct diff_method){methods[i].name, methods[i].bit};
+    }
+}
+
+/* Two paths that the same rules match are one cell. */
+static bool is_known(const struct diff_rules *rules, struct diff_requests *out, const char *path,
+                     const char *text)
+{
+    for (size_t i = 0; i < out->n_paths; i++) {
+        bool same = true;
+        for (size_t k = 0; k < rules->n && same; k++) {
+            const struct rule *r = rules->list[k];
+            same = !rule_is(r, SET_URL) || path_pattern_matches(r->path, path, strlen(path)) ==
+                                               path_pattern_matches(r->path, out->paths[i].path,
+                                                                    strlen(out->paths[i].path));
+        }
+        if (!same)
+            continue;
+        /* What a rule calls it says more than "any other path". */
+        if (i == 0 && strcmp(out->paths[i].text, ANY_OTHER) == 0)
+            out->paths[i].text = text;
+        return true;
+    }
+    return false;
+}
+
+static bool add(const struct diff_rules *rules, struct diff_requests *out, const char *path,
+                const char *text)
+{
+    char normal[4096];
+    size_t len;
+    if (!path || !text)
+        return false;
+    /* What a wildcard was filled with may have made it another path. */
+    int result = rule_path_normalize(path, strlen(path), normal, sizeof(normal), &len);
+    if (result == 0 && is_known(rules, out, path, text))
+        return true;
+    if (result < 0 || out->n_paths == PATHS_MAX) {
+        out->exact = false;
+        return true;
+    }
+    out->paths[out->n_paths++] = (struct diff_path){path, text};
+    return true;
+}
+
+/* `*` is the whole last segment. */
+static bool is_prefix(const char *pattern)
+{
+    size_t len = strlen(pattern);
+    return len >= 2 && strcmp(pattern + len - 2, "/*") == 0;
+}
+
+/* No wildcard but that of a prefix. */
+static bool is_simple(const char *pattern)
+{
+    const char *star = strchr(pattern, '*');
+    return !star || (is_prefix(pattern) && star[1] == '\0');
+}
+
+static bool add_pattern(struct arena *arena, const struct diff_rules *rules, const char *pattern,
+                        struct diff_requests *out)
+{
+    size_t len = strlen(pattern);
+    if (is_prefix(pattern)) {
+        char *base = arena_copy(arena, pattern, MAX(len - 2, 1));
+        char *below = arena_alloc(arena, len + 32);
+        if (!base || !below)
+            return false;
+        stpcpy(mempcpy(below, pattern, len - 1), "any-other");
+        if (len == 2)
+            base[0] = '/';
+        base = diff_fill(arena, base, "any-other");
+        below = diff_fill(arena, below, "any-other");
+        return add(rules, out, below, pattern) && add(rules, out, base, pattern);
+    }
+    return add(rules, out, diff_fill(arena, pattern, "any-other"), pattern);
+}
+
+/* The next segment with its slash. */
+static size_t segment(const char *path)
+{
+    return *path ? strcspn(path + 1, "/") + 1 : 0;
+}
+
+/* A path that both match, segment by segment; the one with the wildcard gives way. */
+static char *meet(struct arena *arena, const char *a, const char *b)
+{
+    char *out = arena_alloc(arena, sizeof("any-other") * (strlen(a) + strlen(b) + 1)), *at = out;
+    while (at && (*a || *b)) {
+        size_t n = segment(a), m = segment(b);
+        bool rest_a = strcmp(a, "/*") == 0, rest_b = strcmp(b, "/*") == 0;
+        if ((n == 0 && !rest_b) || (m == 0 && !rest_a))
+            return NULL;
+        bool from_a = n > 0 && (m == 0 || !memchr(a, '*', n) || memchr(b, '*', m));
+        bool both = n > 0 && m > 0 && memchr(a, '*', n) && memchr(b, '*', m);
+        char *x = arena_copy(arena, from_a ? a : b, from_a ? n : m);
+        char *y = both ? arena_copy(arena, b, m) : NULL;
+        char *merged = x && y ? diff_fill_both(arena, x, y) : NULL;
+        if (x && !merged)
+            merged = diff_fill(arena, x, "any-other");
+        if (!merged)
+            return NULL;
+        at = stpcpy(at, merged);
+        a += rest_a && m > 0 && segment(b + m) ? 0 : n;
+        b += rest_b && n > 0 && segment(a) ? 0 : m;
+    }
+    return out;
+}
+
+static bool add_meetings(struct arena *arena, const struct diff_rules *rules, bool https,
+                         uint16_t port, size_t i, struct diff_requests *out)
+{
+    const char *pattern = rules->list[i]->path;
+    for (size_t k = 0; k < i; k++) {
+        const struct rule *r = rules->list[k];
+        if (!is_asked(r, https, port) || strcmp(r->path, pattern) == 0 ||
+            (is_simple(r->path) && is_simple(pattern)))
+            continue;
+        if (!is_simple(r->path) && !is_simple(pattern))
+            out->exact = false;
+        char *both = meet(arena, pattern, r->path);
+        if (both && !add(rules, out, both, pattern))
+            return false;
+    }
+    return true;
+}
+
+bool diff_requests_make(struct arena *arena, const struct diff_rules *rules, bool https,
+                        uint16_t port, struct diff_requests *out)
+{
+    *out = (struct diff_requests){.exact = true};
+    out->paths = arena_array(arena, PATHS_MAX + 1, sizeof(*out->paths));
+    if (!out->paths)
+        return false;
+    make_methods(rules, https, port, out);
+    if (!add(rules, out, "/any-other/path", ANY_OTHER))
+        return false;
+    for (size_t i = 0; i < rules->n; i++)
+        if (is_asked(rules->list[i], https, port) &&
+            (!add_pattern(arena, rules, rules->list[i]->path, out) ||
+             !add_meetings(arena, rules, https, port, i, out)))
+            return false;
+    /* One without a normal form: no allow rule matches it, and every veto. It comes last, for it is
+     * like no other. */
+    out->paths[out->n_paths++] =
+        (struct diff_path){"/%2e%2e/any-other", "a path that climbs out or is malformed"};
+    return true;
+}
+
+void diff_methods_write(unsigned set, struct buffer *out)
+{
+    bool first = true;
+    if (set == METHOD_ALL) {
+        buffer_add_string(out, "every method");
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
+        if (!(set & methods[i].bit))
+            continue;
+        buffer_add_string(out, first ? "" : "|");
+        buffer_add_string(out, methods[i].bit == METHOD_OTHER ? "other" : methods[i].name);
+        first = false;
+    }
+}
