@@ -132,6 +132,18 @@ static void say_left_aside(struct draft *d)
     }
 }
 
+/* Says, once a header, that its selectors are a veto's too: whoever writes `deny x.org` seldom
+ * means one program. One that has selectors of its own shows that who was thought of. */
+static void say_narrowed(struct draft *d, const struct extras *own)
+{
+    if (d->rule->action != RULE_DENY || own->n_selectors > 0 || !(d->context->unsaid & PART_WHO))
+        return;
+    d->context->unsaid &= ~(unsigned)PART_WHO;
+    reporter_warn(d->r, d->word.at,
+                  "the header's selectors narrow this veto; write it above the headers or below "
+                  "[] to hold for everybody, or its selectors on the line");
+}
+
 static const struct port_list *one_port(struct arena *arena, uint16_t port, struct port_list *out)
 {
     struct port_range *range = arena_alloc(arena, sizeof(*range));
@@ -225,8 +237,10 @@ bool rule_compose(struct reporter *r, struct arena *arena, struct context *conte
     if (!known)
         return false;
     good = check_keywords(&d, &extras) && good;
-    if (good)
+    if (good) {
         say_left_aside(&d);
+        say_narrowed(&d, &extras);
+    }
     return good &&
            selectors_merge(arena, extras.selectors, extras.n_selectors, context->selectors,
                            context->n_selectors, NULL, 0, &out->selectors, &out->n_selectors);

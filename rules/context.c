@@ -110,7 +110,7 @@ static bool lay_over(struct header *h, const struct context *start)
 {
     struct context *c = h->context;
     c->keywords |= h->extras.keywords;
-    c->unsaid = h->seen;
+    c->unsaid = h->seen | (h->extras.n_selectors > 0 ? PART_WHO : 0u);
     if ((c->keywords & KEYWORD_PASSTHROUGH) && (c->keywords & KEYWORD_INSECURE)) {
         reporter_error(h->r, h->at,
                        "passthrough and insecure exclude each other; write one of them");

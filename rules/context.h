@@ -10,6 +10,7 @@ enum context_part {
     PART_METHODS = 1 << 0,
     PART_SERVICE = 1 << 1,
     PART_BASE = 1 << 2,
+    PART_WHO = 1 << 3, /* selectors */
 };
 
 struct context {
@@ -23,8 +24,8 @@ struct context {
     const struct selector *selectors;
     size_t n_selectors;
     bool open;       /* a placeholder in it has no value */
-    unsigned unsaid; /* enum context_part: given by this header, and no warning said yet that it
-                        does not reach a rule */
+    unsigned unsaid; /* enum context_part: given by this header, and no warning said yet about
+                        what it does to a rule */
     bool closed;     /* the header was bad and skipped: so are the rules below it */
     bool broken;     /* the header was bad: what it would have given is not missed */
 };

@@ -23,6 +23,10 @@ static void say_label(struct reporter *r, struct span label, enum label_problem 
         reporter_error(r, at, "the label is longer than 63 characters; write a shorter one");
         break;
     case LABEL_CHARACTER:
+        if (label.text[where] == ',' || label.text[where] == ';') {
+            reporter_error(r, at, "names are not listed; write one rule a line");
+            break;
+        }
         reporter_error(r, at,
                        "a name holds letters, digits, hyphens and underscores; write it as it "
                        "stands in DNS");

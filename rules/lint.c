@@ -179,6 +179,27 @@ static void lint_udp(struct lint *l)
              r->target);
 }
 
+/* DNS is judged wherever it goes, so UDP rules for a local resolver have a meaning. */
+static void lint_loopback(struct lint *l)
+{
+    static const char name[] = "localhost";
+    const struct rule *r = l->rule;
+    bool address = rule_is(r, SET_ADDRESS) || (rule_is(r, SET_URL) && r->url.by_address);
+    uint32_t ip = rule_is(r, SET_URL) ? r->url.ip : r->ip;
+    bool wide = rule_is(r, SET_ADDRESS) && (r->mask & 0xff000000) != 0xff000000;
+    if (r->action != RULE_ALLOW || !(r->protos & RULE_TCP) || is_of_preset(r) || wide)
+        return;
+    size_t len = r->host.suffix_len;
+    bool local = address
+                     ? ip >> 24 == 127
+                     : len >= strlen(name) &&
+                           (len == strlen(name) || r->host.suffix[len - strlen(name) - 1] == '.') &&
+                           strcmp(r->host.suffix + len - strlen(name), name) == 0;
+    if (local)
+        WARN(l, "what a program sends to its own loopback is not judged, and the host's is not "
+                "dialled; leave the rule away, or open a port with egress-filter run --host-port");
+}
+
 static bool ports_touch(const struct port_list *a, const struct port_list *b)
 {
     if (a->any || b->any)
@@ -218,7 +239,7 @@ static void lint_address(struct lint *l)
 void policy_lint(const struct policy *p, struct reporter *r)
 {
     static void (*const lints[])(struct lint *) = {
-        lint_reach, lint_public_suffix, lint_apex, lint_url, lint_udp, lint_address,
+        lint_reach, lint_public_suffix, lint_apex, lint_url, lint_udp, lint_loopback, lint_address,
     };
     struct lint l = {.policy = p, .reporter = r, .psl = psl_builtin()};
     for (size_t i = 0; i < p->n_rules; i++) {

@@ -286,6 +286,51 @@ static bool check_case(struct reporter *r, struct span word)
     return true;
 }
 
+/* Words of other rule languages. What was meant as a veto must not be skipped by --lenient. */
+static const struct {
+    const char *word;
+    bool veto;
+} foreign[] = {
+    {"allow", false}, {"permit", false}, {"accept", false}, {"block", true},
+    {"reject", true}, {"drop", true},    {"forbid", true},
+};
+
+/* `allow` is a host's name where nothing that could be a target follows. */
+static bool check_foreign(struct parser *p, const struct frame *f, struct span content,
+                          struct span word)
+{
+    struct reporter *r = &p->reporter;
+    struct span rest = line_content(span_cut(content, word.len, content.len - word.len));
+    struct span next = line_word(rest), name = word;
+    if (word.text[0] == '!') {
+        reporter_error(r, word.at, "a veto begins with a word; write deny %.*s",
+                       SPAN(span_cut(content, 1, content.len - 1)));
+        return false;
+    }
+    if (next.len == 0 || selector_is(next) || keyword_find(next) != 0)
+        return true;
+    if (name.text[name.len - 1] == ':')
+        name.len--;
+    if (name.len < word.len && span_is(name, "deny")) {
+        reporter_error(r, word.at, "deny stands without a colon; write deny %.*s", SPAN(rest));
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(foreign); i++) {
+        if (name.len != strlen(foreign[i].word) ||
+            strncasecmp(name.text, foreign[i].word, name.len) != 0)
+            continue;
+        if (!foreign[i].veto && f->context.closed)
+            return false;
+        r->soft = p->options->lenient && !foreign[i].veto;
+        reporter_error(r, word.at,
+                       foreign[i].veto ? "'%.*s' is no word of this language; write deny %.*s"
+                                       : "'%.*s' is left away, a rule allows; write %.*s",
+                       SPAN(word), SPAN(rest));
+        return false;
+    }
+    return true;
+}
+
 static void read_line(struct parser *p, struct frame *f, struct span line)
 {
     struct reporter *r = &p->reporter;
@@ -300,7 +345,7 @@ static void read_line(struct parser *p, struct frame *f, struct span line)
     struct span word = line_word(content);
     if (content.len == 0 || !line_check_content(r, content))
         return;
-    if (!check_case(r, word))
+    if (!check_case(r, word) || !check_foreign(p, f, content, word))
         return;
     if (is_header(content))
         read_header(p, f, content);

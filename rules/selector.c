@@ -223,6 +223,11 @@ bool selector_parse(struct reporter *r, struct arena *arena, struct span s, stru
         return false;
     if (!value_unquote(r, &value, out) || !table[i].check(r, value, out))
         return false;
+    bool one = out->kind != SELECTOR_ARG && out->kind != SELECTOR_ARG_AT;
+    if (one && !out->literal && span_find(value, ',') < value.len)
+        reporter_warn(r, value.at + span_find(value, ','),
+                      "a comma does not make a list, it is part of the value; write a rule for "
+                      "each, or the value in double quotes where that was meant");
     char *copy = arena_copy(arena, value.text, value.len);
     if (copy && out->kind == SELECTOR_SHA256)
         for (char *c = copy; *c; c++)

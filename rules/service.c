@@ -59,6 +59,11 @@ unsigned method_of_request(const char *method)
 static bool port_parse(struct reporter *r, struct span s, uint16_t *port)
 {
     uint32_t number;
+    if (span_find(s, ',') < s.len) {
+        reporter_error(r, s.at + span_find(s, ','),
+                       "ports are joined with |, not with a comma; write such as :80|443");
+        return false;
+    }
     if (!decimal_parse(s.text, s.len, UINT16_MAX, &number) || number == 0) {
         reporter_error(r, s.at, "'%.*s' is no port; write a number from 1 to 65535", SPAN(s));
         return false;

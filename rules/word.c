@@ -76,11 +76,34 @@ static bool add_selector(struct extras *e, struct reporter *r, struct arena *are
     return true;
 }
 
+/* Ports and protocols that stand apart from their target. */
+static bool say_detached(struct reporter *r, struct span word)
+{
+    struct span ports = word;
+    if (ports.text[0] == ':')
+        ports = span_cut(word, 1, word.len - 1);
+    bool number = ports.len > 0;
+    for (size_t i = 0; i < ports.len; i++)
+        number = number && strchr("0123456789|-,", ports.text[i]);
+    if (number)
+        reporter_error(r, word.at, "a port stands right behind its target; write TARGET:%.*s",
+                       SPAN(ports));
+    else if (span_is(word, "tcp") || span_is(word, "udp"))
+        reporter_error(r, word.at,
+                       "the protocol stands right behind the port; write TARGET:PORT/%.*s",
+                       SPAN(word));
+    else
+        return false;
+    return true;
+}
+
 bool extras_add(struct extras *e, struct reporter *r, struct arena *arena, struct span word)
 {
     if (selector_is(word))
         return add_selector(e, r, arena, word);
     unsigned keyword = keyword_find(word);
+    if (keyword == 0 && say_detached(r, word))
+        return false;
     if (keyword == 0) {
         reporter_error(r, word.at,
                        "'%.*s' is no keyword and no selector; write one of passthrough, insecure, "

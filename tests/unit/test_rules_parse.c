@@ -305,12 +305,10 @@ static void test_lines(void **state)
         {"http://1.2.3.4/a | deny http://1.2.3.4/a",
          "1:1: warning: the veto at t:2 covers this rule entirely; take one of them away\n"},
         {"x.org; y.org",
-         "1:6: error: a name holds letters, digits, hyphens and underscores; write it as it stands "
-         "in DNS\n"
+         "1:6: error: names are not listed; write one rule a line\n"
          "1:8: error: 'y.org' is no keyword and no selector; write one of passthrough, insecure, "
          "private, websocket, expected, or NAME=VALUE, and one rule a line\n"},
-        {"x.org,y.org", "1:6: error: a name holds letters, digits, hyphens and underscores; write "
-                        "it as it stands in DNS\n"},
+        {"x.org,y.org", "1:6: error: names are not listed; write one rule a line\n"},
         {"x.org@443", "1:1: error: a target holds no @; write a name such as github.com\n"},
         {"x.org:443/sctp", "1:11: error: 'sctp' is no protocol; write /tcp or /udp, or begin with "
                            "https:// where a path was meant\n"},
