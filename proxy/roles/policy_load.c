@@ -87,17 +87,15 @@ static int receive_source(int control_fd, char *name, size_t size, int *fd)
 /* The resolvers in the host's resolv.conf, which the keeper read: we may open no file. */
 static int load_preset(struct loading *l, const char *name, struct policy_source *out)
 {
-    struct resolver_address self[RESOLVERS_MAX];
+    struct resolver self;
     uint32_t ips[RESOLVERS_MAX];
     const char *text;
     size_t n = 0;
     if (strcmp(name, PRESET_RESOLVER) != 0)
         return preset_find(name, out);
     while (n < RESOLVERS_MAX && (text = role_setting(l->args, "self", n)) &&
-           resolver_parse(text, &self[n]) == 0) {
-        ips[n] = self[n].ip;
-        n++;
-    }
+           resolver_parse(text, &self, NULL) == 0)
+        ips[n++] = self.address.ip;
     if (!l->resolvers.data)
         preset_write_resolvers(ips, n, &l->resolvers);
     if (buffer_failed(&l->resolvers))
