@@ -189,6 +189,8 @@ static void judge_end(struct session *s, int error)
         session_deny(s, "limit");
     else if (error != -ENODATA)
         session_fail(s, "client-reset");
+    else if (!s->first_len && s->spoke)
+        session_pass_first(s); /* it was judged, and ends */
     else if (s->first_len && s->first[0] == TLS_FIRST_BYTE)
         session_deny(s, "malformed");
     else /* that was all: judged by address, and recorded */

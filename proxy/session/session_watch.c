@@ -158,6 +158,19 @@ static void end_second(struct session *s)
         session_deny(s, "malformed");
 }
 
+/* No TLS is spoken here, so the name in the hello says nothing about what is: whatever the client
+ * says next is judged like first bytes. */
+static void await_other(struct session *s)
+{
+    free(STEAL(s->hello));
+    s->is_tls = false;
+    s->first_us = s->first_len ? session_now_us() : 0;
+    s->state = SESSION_GREETING;
+    session_wait(s, 0, true);
+    if (s->first_len)
+        session_judge_first(s);
+}
+
 static void go_on_answered(struct session *s)
 {
     switch (s->answer.result) {
@@ -173,10 +186,7 @@ static void go_on_answered(struct session *s)
         read_second(s);
         break;
     case SERVER_HELLO_OTHER:
-        /* No TLS is spoken here: what else is, its first word may have told. */
-        free(STEAL(s->hello));
-        s->state = SESSION_UPGRADING;
-        session_watch_woken(s);
+        await_other(s);
         break;
     }
 }

@@ -55,6 +55,21 @@ wait_for 10 heard_lines greets 1
 check_equal T13 "what is no protocol we know goes by address only, where URLs are named" \
     "0 unknown no-rule" "$(heard greets) $(last '"\(.first_bytes) \(.reason)"')"
 
+# A name in a hello to a server that speaks no TLS opens nothing for what is spoken then.
+serve no_tls 2602 "bytes:$(size allowed)" 'send:what is that?\r\n' rest
+policy allowed.example:2602 'http://allowed.example:2602/x'
+from_here no_tls
+behind -- converse client "$ALLOWED_IP" 2602 "file:$W/allowed" 'wait:that?' 'send:abc 12\r\n' rest
+wait_for 10 heard_lines no_tls 1
+check_equal T13 "behind a hello that was no use, other bytes are judged as what they are" \
+    "$(size allowed) unknown no-rule denied" \
+    "$(heard no_tls) $(last '"\(.first_bytes) \(.reason) \(.outcome)"')"
+from_here no_tls
+behind -- converse client "$ALLOWED_IP" 2602 "file:$W/allowed" 'wait:that?' end rest
+wait_for 10 heard_lines no_tls 1
+check_equal T13 "and an end is just an end" "$(size allowed) 1 1" \
+    "$(heard no_tls) $(records '.event == "connect"') $(records '.event == "close"')"
+
 # A client that waits until it is connected, to a server that waits too.
 serve silent 2601 rest
 # late NAME STEP… -- STEP…: the steps behind -- when the server's side has been dialled.
