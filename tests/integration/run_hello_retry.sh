@@ -118,7 +118,8 @@ check_equal T04 "the right one, cut the same way, arrives each time" "$((first +
 
 # What is policy's own affair: --audit lets pass, and says so.
 from_here asks_again
-behind --audit -- twice "$ALLOWED_IP" 8444 "$H/first" "$retry" "$H/other_name"
+behind --audit -- converse client "$ALLOWED_IP" 8444 "file:$H/first" "bytes:$retry" \
+    "file:$H/other_name" end rest
 wait_for 10 heard_lines asks_again 1
 check_equal T04 "--audit lets a changed hello pass, and records it" \
     "$((first + other)) denied.example deny allowed" "$(heard asks_again) $(record_field \
