@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT
- * Flow → owner by cgroup hooks, which every kernel allows: connect and sendmsg know who, but not
- * the 4-tuple; they leave the owner with the socket. TCP_CONNECT_CB and the first datagram on its
- * way out know the 4-tuple, but not who; they take the owner from the socket to the map. */
+ * Flow → owner by cgroup hooks, which every kernel allows. For TCP one hook knows both: it is
+ * called by tcp_connect(), for whoever connects. For UDP connect and sendmsg know who, but not the
+ * 4-tuple; they leave the owner with the socket. The first datagram on its way out knows the
+ * 4-tuple, but not who; it takes the owner from the socket to the map. */
 #pragma once
 
 #include "bpf/flows.h"
@@ -29,7 +30,7 @@ static __always_inline void socket_own(struct bpf_sock_addr *ctx, __u32 dst_ip)
 {
     struct bpf_sock *sk = ctx->sk;
     const __u64 cookie = bpf_get_netns_cookie(ctx);
-    if (!settings.owned_sockets || !sk)
+    if (!settings.owned_sockets || !sk || ctx->protocol != PROTO_UDP)
         return;
     struct socket_owner *s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (!s)
@@ -55,13 +56,10 @@ int on_sendmsg4(struct bpf_sock_addr *ctx)
     return 1;
 }
 
-/* A subflow of MPTCP has a socket of its own that connect did not see: the caller is still the one
- * who connects, or else a kernel thread. */
 SEC("sockops")
 int on_sockops(struct bpf_sock_ops *ctx)
 {
-    struct bpf_sock *sk = ctx->sk;
-    if (!sk || ctx->op != BPF_SOCK_OPS_TCP_CONNECT_CB)
+    if (ctx->op != BPF_SOCK_OPS_TCP_CONNECT_CB)
         return 1;
     const struct flow_key key = {
         .src_ip = ctx->local_ip4,
@@ -71,13 +69,11 @@ int on_sockops(struct bpf_sock_ops *ctx)
         .proto = PROTO_TCP,
     };
     struct flow_owner owner = {.netns_cookie = bpf_get_netns_cookie(ctx)};
-    const struct socket_owner *s = bpf_sk_storage_get(&sockets, sk, 0, 0);
-    if (s)
-        owner = s->owner;
-    else if (owner_of_current(&owner))
+    if (!netns_wanted(owner.netns_cookie))
+        return 1;
+    if (owner_of_current(&owner)) /* a subflow of MPTCP that the kernel adds by itself */
         owner.process.pid = 0;
-    if (netns_wanted(owner.netns_cookie))
-        connection_record(&key, &owner);
+    connection_record(&key, &owner);
     return 1;
 }
 
