@@ -2,6 +2,7 @@
 # make            the program, build/egress-filter
 # make demo       packages, build, a small offline internet, and the filter at work in it
 # make test       everything that fits the budget; make test-long holds the rest
+# make test-vm    the tests of attribution under other kernels: KERNELS="6.1 6.12" WAYS="cgroup"
 # make lint       format, static analysis, shell and manual page checks
 # V=1 shows the commands.
 
@@ -12,7 +13,7 @@ PREFIX   ?= /usr/local
 DESTDIR  ?=
 BUILD    ?= build
 VERSION  := 0.1.0
-# What bpf_tracing.h calls this machine; the objects of the other one are compiled too, by `bpf`.
+# What bpf_tracing.h calls this machine; the objects of the other one are compiled too, by `bpf-other`.
 BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
 
 Q := $(if $(V),,@)
@@ -35,6 +36,8 @@ SKEL := $(BPF:%.bpf.c=$(BUILD)/%.skel.h)
 # The shipped rule sets, as a list of C strings.
 PRESETS    := $(sort $(wildcard rules/presets/*.rules))
 PRESET_INC := $(BUILD)/rules/presets.inc
+# Where a function's arguments are differs by machine: neither way shall break unseen.
+BPF_OTHER := $(BPF:%.bpf.c=$(BUILD)/%.$(filter-out $(BPF_ARCH),x86 arm64).o)
 
 OBJ      := $(SRC:%.c=$(BUILD)/release/%.o)
 # The sanitized objects are without main, for unit tests; the fuzzed ones are clang's.
@@ -50,12 +53,16 @@ FUZZ_OBJ := $(PURE:%.c=$(BUILD)/fuzz/%.o)
 
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+# Those that ask the kernel run in virtual machines too, where sanitizers would cost minutes.
+PLAIN := $(patsubst tests/unit/%.c,$(BUILD)/plain/%,$(sort $(wildcard tests/unit/test_*_live.c tests/unit/test_hooks_*.c)))
 TOOL := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tools/*.c)))
+
+BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Werror -I.
 
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 .DELETE_ON_ERROR:
-.PHONY: all demo test test-long unit fuzz tools lint format install uninstall clean packages
+.PHONY: all demo test test-long test-vm plain bpf-other unit fuzz tools lint format install uninstall clean packages
 .SECONDARY:
 
 all: $(BUILD)/egress-filter
@@ -90,6 +97,14 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/asan/libegress.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -Itests -std=c17 $(WARN) -O1 -g $(SAN) -MMD -MP -o $@ $< $(BUILD)/asan/libegress.a -lcmocka $(LIBS)
 
+$(BUILD)/plain/libegress.a: $(filter-out $(BUILD)/release/$(MAIN:.c=.o),$(OBJ))
+	$(Q)mkdir -p $(@D)
+	$(Q)rm -f $@; ar rcs $@ $^
+
+$(BUILD)/plain/%: tests/unit/%.c $(BUILD)/plain/libegress.a
+	$(call say,PLAIN,$@)
+	$(Q)$(CC) $(CPPFLAGS) -Itests $(HARDEN) $(ALL_CFLAGS) $(LDHARD) -o $@ $< $(BUILD)/plain/libegress.a -lcmocka $(LIBS)
+
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz/libpure.a
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
@@ -99,13 +114,25 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz/libpure.a
 $(BUILD)/tools/%: tests/tools/%.c
 	$(call say,TOOL,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) -std=c17 $(WARN) -O1 -g -MMD -MP -o $@ $< -lpthread
+	$(Q)$(CC) $(CPPFLAGS) -std=c17 $(WARN) -O1 -g -MMD -MP -o $@ $< -lpthread $(TOOL_LIBS)
+
+$(BUILD)/tools/bpf_load: TOOL_LIBS := -lbpf
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
 	$(call say,BPF,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) \
-		-O2 -g -Wall -Werror -I. -idirafter /usr/include/$(shell $(CC) -print-multiarch) -c -o $@ $<
+	$(Q)$(CLANG) $(BPF_FLAGS) -D__TARGET_ARCH_$(BPF_ARCH) -idirafter /usr/include/$(shell $(CC) -print-multiarch) -c -o $@ $<
+
+# The other machine's, with the headers of its kernel.
+$(BUILD)/bpf/%.arm64.o: bpf/%.bpf.c $(wildcard bpf/*.h)
+	$(call say,BPF arm64,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_FLAGS) -D__TARGET_ARCH_arm64 -idirafter /usr/aarch64-linux-gnu/include -c -o $@ $<
+
+$(BUILD)/bpf/%.x86.o: bpf/%.bpf.c $(wildcard bpf/*.h)
+	$(call say,BPF x86,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_FLAGS) -D__TARGET_ARCH_x86 -idirafter /usr/x86_64-linux-gnu/include -c -o $@ $<
 
 $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name $(subst .,_,$*)_bpf > $@
@@ -124,6 +151,8 @@ $(foreach kind,release asan fuzz,$(BUILD)/$(kind)/rules/presets.o): $(PRESET_INC
 unit: $(UNIT)
 fuzz: $(FUZZ)
 tools: $(TOOL)
+plain: $(PLAIN)
+bpf-other: $(BPF_OTHER)
 
 packages:
 	$(Q)sh setup/packages.sh
@@ -134,11 +163,16 @@ demo: packages
 	$(Q)BUILD=$(BUILD) tests/demo
 
 test: packages
-	$(Q)$(MAKE) --no-print-directory all unit fuzz tools
+	$(Q)$(MAKE) --no-print-directory all unit fuzz tools plain bpf-other
 	$(Q)BUILD=$(BUILD) tests/run
 
+# By default the kernels and ways that tests/vm/run names.
+test-vm: packages
+	$(Q)$(MAKE) --no-print-directory all tools plain
+	$(Q)BUILD=$(BUILD) tests/vm/run
+
 test-long: packages
-	$(Q)$(MAKE) --no-print-directory all unit fuzz tools
+	$(Q)$(MAKE) --no-print-directory all unit fuzz tools plain bpf-other
 	$(Q)BUILD=$(BUILD) tests/run --long
 
 # The generated headers are there for the analyser, which follows includes.
@@ -167,4 +201,4 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJ:.o=.d) $(ASAN_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(UNIT:=.d) $(FUZZ:=.d) $(TOOL:=.d)
+-include $(OBJ:.o=.d) $(ASAN_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(UNIT:=.d) $(PLAIN:=.d) $(FUZZ:=.d) $(TOOL:=.d)

@@ -4,7 +4,7 @@
 # the names for Debian 13 and Ubuntu 24.04 are given where they differ, untried. Where nothing is
 # missing, nothing is asked of the network and no root is needed.
 #
-#     sh setup/packages.sh [build|test|lint|all]      test, which includes build, if not said
+#     sh setup/packages.sh [build|test|vm|lint|all]   test, which includes build, if not said
 
 set -eu
 
@@ -14,6 +14,8 @@ build='gcc libc6-dev make clang bpftool|linux-tools-generic libbpf-dev libevent-
     libnetfilter-queue-dev libyaml-dev pkg-config|pkgconf iptables'
 tests='libcmocka-dev nginx|nginx-light unbound bind9-dnsutils|dnsutils curl iproute2 openssl jq
     mawk|gawk util-linux procps sudo strace slirp4netns openssh-client openssh-server git'
+# For virtual machines with other kernels, see tests/vm.
+vm='debootstrap debian-archive-keyring e2fsprogs cpio xz-utils busybox-static kmod'
 lint='clang-format shellcheck mandoc cppcheck'
 
 policy=/usr/sbin/policy-rc.d
@@ -103,12 +105,18 @@ apt()
 
 main()
 {
+    # The headers of the other machine, for which the kernel's programs are compiled as well.
+    case $(dpkg --print-architecture 2>/dev/null) in
+    arm64) tests="$tests linux-libc-dev-amd64-cross" vm="$vm qemu-system-arm" ;;
+    *) tests="$tests linux-libc-dev-arm64-cross" vm="$vm qemu-system-x86" ;;
+    esac
     case ${1:-test} in
     build) want=$build ;;
     test) want="$build $tests" ;;
+    vm) want=$vm ;;
     lint) want=$lint ;;
     all) want="$build $tests $lint" ;;
-    *) fail "usage: packages.sh [build|test|lint|all]" ;;
+    *) fail "usage: packages.sh [build|test|vm|lint|all]" ;;
     esac
     command -v dpkg-query >/dev/null ||
         fail "this system has no dpkg; README.md lists what is needed"

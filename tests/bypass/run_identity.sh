@@ -16,7 +16,7 @@ project=$LAB/home/project
 mkdir "$project" && cp "$policy" "$project/egress.rules" && chown -R $TESTER_UID:$TESTER_UID "$project"
 mark=617.$$
 
-run() { (cd "$project" && "$EGRESS" run --quiet "$@"); }
+run() { (cd "$project" && "$EGRESS" run "${RUN_OPTIONS[@]}" --quiet "$@"); }
 status_of()
 {
     local status=0
@@ -69,7 +69,7 @@ if ! command -v sudo >/dev/null; then
     skip - "an ordinary user calls" "sudo is not installed"
 else
     check_equal - "an ordinary user calls, and it is him" $TESTER_UID \
-        "$(user "$EGRESS" run --quiet -- id -u 2>"$LAB/log/sudo.log")"
+        "$(user "$EGRESS" run "${RUN_OPTIONS[@]}" --quiet -- id -u 2>"$LAB/log/sudo.log")"
     mkdir "$LAB/home/tools" && printf '#!/bin/sh\necho "$COLOUR in $PWD, home $HOME, $SUDO_UID."\n' \
         >"$LAB/home/tools/own-tool"
     chmod 755 "$LAB/home/tools/own-tool"
@@ -123,7 +123,7 @@ trap 'echo QUIT; exit 7' QUIT
 echo waiting
 while :; do sleep 0.05; done
 SH
-lab_start signals "$EGRESS" run --quiet --user $TESTER --policy "$policy" --log "$LOG" -- \
+lab_start signals "$EGRESS" run "${RUN_OPTIONS[@]}" --quiet --user $TESTER --policy "$policy" --log "$LOG" -- \
     bash "$LAB/work/signals.sh"
 wait_for 10 grep -q waiting "$LAB/log/signals.log"
 for signal in TERM HUP USR1 USR2; do

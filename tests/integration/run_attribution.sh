@@ -9,6 +9,8 @@
 
 tool=$LAB/bin/connect_once
 ways=$LAB/bin/connect_ways
+# How many processes are a swarm; fewer where the processor is emulated (tests/vm).
+swarm=${EGRESS_SWARM:-1000} few=$((${EGRESS_SWARM:-1000} / 5))
 
 # no_strangers ID NAME: nothing of the newest run is without its process.
 no_strangers()
@@ -35,9 +37,9 @@ mkfifo "$LAB/tmp/go"
 chmod 666 "$LAB/tmp/go"
 behind_begin
 syns=$(lab_syns "$THIRD_IP")
-many="connect_once --many 200 -r -q"
-lab_start hidden unshare --mount --propagation private -- "$EGRESS" run --policy "$POLICY" \
-    --user "$TESTER" --log "$AUDIT" -- sh -c "echo ready; read -r go <\"\$TMPDIR/go\"
+many="connect_once --many $few -r -q"
+lab_start hidden unshare --mount --propagation private -- "$EGRESS" run \
+    "${RUN_OPTIONS[@]}" --policy "$POLICY" --user "$TESTER" --log "$AUDIT" -- sh -c "echo ready; read -r go <\"\$TMPDIR/go\"
     $many $THIRD_IP 80 1; $many $DENIED_IP 80 1; exit 0"
 wait_for 10 grep -q ready "$LAB/log/hidden.log"
 keeper=${LAB_PIDS[hidden]}
@@ -48,21 +50,21 @@ check_equal P01 "/proc is hidden from the keeper" "" "$(in_keeper ls -A /proc)"
 check P01 "and from nobody else" test -e "/proc/$keeper/ns/mnt"
 echo go >"$LAB/tmp/go"
 behind_wait hidden
-check P01 "200 processes at once, allowed: exe and full argv of each" told "$THIRD_IP" allowed 200
-check P01 "200 processes at once, denied: exe and full argv of each" told "$DENIED_IP" denied 200
-check_equal P01 "the allowed ones arrived, and no other" "200 0" \
+check P01 "$few processes at once, allowed: exe and full argv of each" told "$THIRD_IP" allowed "$few"
+check P01 "$few processes at once, denied: exe and full argv of each" told "$DENIED_IP" denied "$few"
+check_equal P01 "the allowed ones arrived, and no other" "$few 0" \
     "$(($(lab_syns "$THIRD_IP") - syns)) $(lab_syns "$DENIED_IP")"
-check_equal P01 "each with its ancestors, user and cgroup" 400 "$(records '.event == "connect" and
+check_equal P01 "each with its ancestors, user and cgroup" $((2 * few)) "$(records '.event == "connect" and
     (.ancestors | length) >= 2 and .ancestors[0].exe == .exe and .uid == '"$TESTER_UID"' and
     (.cgroup | startswith("/egress-filter-"))')"
 no_strangers P01 "nobody was unattributed"
 
-# 1,000 at once, with /proc as it is.
+# More at once, with /proc as it is.
 syns=$(lab_syns "$THIRD_IP")
-behind -- connect_once --many 1000 -r -q "$THIRD_IP" 80 1
-check P01 "1,000 processes at once: exe and full argv of each" told "$THIRD_IP" allowed 1000
-check_equal P01 "and all of them arrived" 1000 $(($(lab_syns "$THIRD_IP") - syns))
-no_strangers P01 "nobody was unattributed, of 1,000"
+behind -- connect_once --many "$swarm" -r -q "$THIRD_IP" 80 1
+check P01 "$swarm processes at once: exe and full argv of each" told "$THIRD_IP" allowed "$swarm"
+check_equal P01 "and all of them arrived" "$swarm" $(($(lab_syns "$THIRD_IP") - syns))
+no_strangers P01 "nobody was unattributed, of $swarm"
 
 # The ways of one program.
 policy "$THIRD_IP:7"
@@ -93,12 +95,9 @@ check_equal B14 "exec after connect: who connected" "0 allowed $ways" \
     "$STATUS $(record_field '.event == "connect"' '"\(.outcome) \(.exe)"')"
 
 # The end of the command ends what it left behind; what that asked for is recorded all the same.
-# Those that were refused meanwhile are counted too, or the wait might never end.
-behind -- bash -c 'for i in {1..20}; do
-        { connect_once --tag "$i" -r "$1" 80; echo >>"$TMPDIR/over"; } & done
-    until over=$(cat "$TMPDIR/over" 2>/dev/null | wc -l) # first: none is to be counted twice
-        [ $((over + $(grep -c " 01 " /proc/net/tcp))) -ge 20 ]
-    do :; done; exit 0' - "$DENIED_IP"
+# Where the machine is so slow that the first is denied before the last is there, all are over.
+behind -- bash -c 'for i in {1..20}; do connect_once --tag "$i" -r "$1" 80 & done
+    until [ "$(grep -c " 01 " /proc/net/tcp)" -ge 20 ] || [ -z "$(jobs -r)" ]; do :; done; exit 0' - "$DENIED_IP"
 check_equal - "connections still open at the end are recorded, with their processes" 20 "$(records \
     ".event == \"connect\" and .outcome == \"denied\" and .exe == \"$tool\"")"
 
@@ -135,7 +134,7 @@ syns="$(lab_syns "$THIRD_IP") $(lab_syns "$DENIED_IP")"
 for run in one two; do
     [ $run = one ] && mine=$THIRD_IP || mine=$DENIED_IP
     printf '%s:7\n' "$mine" >"$LAB/work/$run/egress.rules"
-    (cd "$LAB/work/$run" && exec setpriv --pdeathsig KILL -- "$EGRESS" run --user "$TESTER" -- sh -c \
+    (cd "$LAB/work/$run" && exec setpriv --pdeathsig KILL -- "$EGRESS" run "${RUN_OPTIONS[@]}" --user "$TESTER" -- sh -c \
         "echo ready; read -r go <\"\$TMPDIR/both\"; connect_once --many 40 --tag $run -r $THIRD_IP 7 5
         connect_once --many 40 --tag $run -r $DENIED_IP 7 5; exit 0") \
         >"$LAB/log/$run.log" 2>&1 </dev/null &

@@ -64,7 +64,7 @@ behind()
 {
     behind_begin
     STATUS=0
-    "$EGRESS" run --policy "$POLICY" --user "$TESTER" --log "$AUDIT" "$@" \
+    "$EGRESS" run "${RUN_OPTIONS[@]}" --policy "$POLICY" --user "$TESTER" --log "$AUDIT" "$@" \
         >"$OUT" 2>"$ERR" </dev/null || STATUS=$?
     replay "$@"
 }
@@ -76,7 +76,7 @@ behind_start()
     shift
     behind_begin
     OUT=$LAB/log/$name.log ERR=$OUT
-    lab_start "$name" "$EGRESS" run --policy "$POLICY" --user "$TESTER" --log "$AUDIT" "$@"
+    lab_start "$name" "$EGRESS" run "${RUN_OPTIONS[@]}" --policy "$POLICY" --user "$TESTER" --log "$AUDIT" "$@"
 }
 
 # behind_wait NAME: its end, however long it takes; the exit status in STATUS.

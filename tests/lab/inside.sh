@@ -36,7 +36,7 @@ inside_start()
     chmod 755 "$INSIDE"
     # Both ends, so that neither side ever waits for the other to open it.
     exec {INSIDE_FD}<>"$INSIDE/in"
-    lab_start run "$EGRESS" run --user "$TESTER" --log "$LOG" "$@" -- \
+    lab_start run "$EGRESS" run "${RUN_OPTIONS[@]}" --user "$TESTER" --log "$LOG" "$@" -- \
         bash "$LAB/bin/inside-loop" "$INSIDE"
     KEEPER=${LAB_PIDS[run]}
     wait_for 10 test -e "$INSIDE/ready" && return 0
@@ -96,5 +96,5 @@ run_ready()
 # run_once OPTION… -- COMMAND…: one command to its end; what it and the filter printed.
 run_once()
 {
-    "$EGRESS" run --user "$TESTER" --log "$LOG" "$@" 2>&1 </dev/null
+    "$EGRESS" run "${RUN_OPTIONS[@]}" --user "$TESTER" --log "$LOG" "$@" 2>&1 </dev/null
 }

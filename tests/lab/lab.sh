@@ -59,6 +59,8 @@ TESTER=tester
 TESTER_UID=61234
 
 EGRESS=$LAB_BUILD/egress-filter
+# By which way of attachment every run of the tests learns who did it; the program's choice if unset.
+RUN_OPTIONS=(${EGRESS_ATTACH:+"--attach=$EGRESS_ATTACH"})
 
 # in_net COMMAND…: runs it among the servers. Not `ip netns exec`, which hides the cgroups.
 in_net()

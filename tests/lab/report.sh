@@ -58,11 +58,12 @@ check_equal()
     fi
 }
 
-# wait_for SECONDS COMMAND…: polls until the command succeeds; fails when the time is up.
+# wait_for SECONDS COMMAND…: polls until the command succeeds; fails when the time is up. Where the
+# processor itself is emulated, EGRESS_PATIENCE says how many times slower that is.
 wait_for()
 {
     local end
-    end=$((${EPOCHREALTIME//[.,]/} + $1 * 1000000))
+    end=$((${EPOCHREALTIME//[.,]/} + $1 * ${EGRESS_PATIENCE:-1} * 1000000))
     shift
     until "$@" >/dev/null 2>&1; do
         [ "${EPOCHREALTIME//[.,]/}" -lt "$end" ] || return 1
