@@ -26,6 +26,9 @@
 #define STREAMS_OUT_MAX (32u << 20)
 /* Longer messages are no queries. */
 #define STREAM_QUERY_MAX 4096
+/* Reads of one stream in one turn of the loop. What is denied is answered within the turn, so a
+ * client that asks on and on would keep all others waiting. */
+#define STREAM_READS 4
 /* Streams at once; beyond it the one that has been idle longest makes room. */
 #define STREAMS_MAX 1024
 
@@ -230,7 +233,7 @@ static void stream_read(struct stream *t)
     char chunk[4096];
     t->reading = true;
     take_messages(t); /* those that waited for room */
-    while (may_take(t)) {
+    for (int i = 0; i < STREAM_READS && may_take(t); i++) {
         ssize_t n = recv(t->fd, chunk, sizeof chunk, MSG_DONTWAIT);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             break;

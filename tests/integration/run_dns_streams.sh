@@ -37,6 +37,9 @@ behind -- dns_stream "$RESOLVER_IP" half c.wild.example
 check_equal D03 "a message whose last byte does not come is not waited for for ever" "closed 0" \
     "$(cat "$OUT") $(total '.event == "query"')"
 check_equal D03 "of all these not one packet left" "$before" "$(lab_packets "$RESOLVER_IP" all)"
+behind -- dns_stream "$RESOLVER_IP" flood denied.example d.wild.example
+check_equal D10 "one that asks without end what is denied: others are answered meanwhile" answered \
+    "$(cat "$OUT")"
 
 # A resolver of a zone: asked for its names alone, and nobody else for them.
 in_net iptables -t raw -A LAB -d "$THIRD_IP" -p udp --dport 53 -j DROP

@@ -6,11 +6,14 @@
  * there dns_stream ADDRESS order A B     asks for A, then B, on one connection: who is answered
  * first dns_stream ADDRESS lie LEN NAME  a length of LEN in front of a question for NAME dns_stream
  * ADDRESS half NAME     all of a question but its last byte, and then waits
+ * dns_stream ADDRESS flood BAD NAME  asks for BAD on one connection without end, reading what is
+ * answered, and meanwhile for NAME on another
  *
  * Prints what was answered. */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,6 +21,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { WAIT_MS = 20000, STREAMS = 4000 };
@@ -151,6 +155,37 @@ static int lie(const char *address, unsigned len, const char *name, size_t cut)
     return 0;
 }
 
+/* Two processes, so that neither side of the connection ever waits for the other. */
+static int flood(const char *address, const char *bad, const char *name)
+{
+    static uint8_t questions[65536], answers[1 << 20];
+    uint8_t q[300];
+    unsigned records;
+    size_t len = question(bad, 1, q), n = 0;
+    for (; n + len <= sizeof questions; n += len)
+        memcpy(questions + n, q, len);
+    int fd = dial(address);
+    pid_t asks = fork();
+    while (asks == 0 && send(fd, questions, n, MSG_NOSIGNAL) > 0)
+        ;
+    if (asks == 0)
+        _exit(0);
+    pid_t reads = receive(fd, answers, sizeof answers) ? fork() : -1; /* it is under way */
+    while (reads == 0 && recv(fd, answers, sizeof answers, 0) > 0)
+        ;
+    if (reads == 0)
+        _exit(0);
+    int other = dial(address);
+    send(other, q, question(name, 2, q), MSG_NOSIGNAL);
+    printf("%s\n", reads < 0 ? "no flood" : answer(other, &records) == 2 ? "answered" : "starved");
+    kill(asks, SIGKILL);
+    if (reads > 0)
+        kill(reads, SIGKILL);
+    while (wait(NULL) > 0)
+        ;
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 4 && strcmp(argv[2], "cuts") == 0)
@@ -163,6 +198,8 @@ int main(int argc, char **argv)
         return lie(argv[1], (unsigned)atoi(argv[3]), argv[4], 0);
     if (argc == 4 && strcmp(argv[2], "half") == 0)
         return lie(argv[1], 0, argv[3], 1);
+    if (argc == 5 && strcmp(argv[2], "flood") == 0)
+        return flood(argv[1], argv[3], argv[4]);
     fprintf(stderr, "usage: see dns_stream.c\n");
     return 2;
 }
