@@ -160,8 +160,9 @@ static bool read_datagram(struct udp *u)
     ssize_t n = recvmsg(u->fd, &msg, MSG_DONTWAIT);
     if (n < 0)
         return errno == EINTR;
-    if (!(msg.msg_flags & MSG_TRUNC) && local_address(&msg, &to))
-        take_datagram(u, &from, to, data, (size_t)n);
+    /* One that was cut is judged as empty: dropped, and recorded as malformed. */
+    if (local_address(&msg, &to))
+        take_datagram(u, &from, to, data, msg.msg_flags & MSG_TRUNC ? 0 : (size_t)n);
     return true;
 }
 

@@ -114,6 +114,7 @@ a_label_of_64 12340100000100000000000040${name}00010001
 bytes_behind_the_end 123401000001000000000000${name}00010001ffff
 an_answer 123481000001000000000000${name}00010001
 an_opcode_that_is_no_query 123428000001000000000000${name}00060001
+more_bytes_than_any_query 123401000001000000000000${name}00010001$(printf '00%.0s' {1..4096})
 MESSAGES
 check_equal D03 "none of them left" "$before" "$(lab_queries b.wild.example)"
 

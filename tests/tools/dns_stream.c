@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * Ways to speak DNS over TCP to port 53 of an address that ordinary clients do not have:
  *
- *     dns_stream ADDRESS cuts NAME     NAME asked for on a connection each, cut in two at every
- * byte dns_stream ADDRESS many N NAME   N connections at once, each of which asks when all are
- * there dns_stream ADDRESS order A B     asks for A, then B, on one connection: who is answered
- * first dns_stream ADDRESS lie LEN NAME  a length of LEN in front of a question for NAME dns_stream
- * ADDRESS half NAME     all of a question but its last byte, and then waits
- * dns_stream ADDRESS flood BAD NAME  asks for BAD on one connection without end, reading what is
- * answered, and meanwhile for NAME on another
+ * - dns_stream ADDRESS cuts NAME: NAME asked for on a connection each, cut in two at every byte
+ * - dns_stream ADDRESS many N NAME: N connections at once, each of which asks when all are there
+ * - dns_stream ADDRESS order A B: asks for A, then B, on one connection: who is answered first
+ * - dns_stream ADDRESS lie LEN NAME: a length of LEN in front of a question for NAME
+ * - dns_stream ADDRESS half NAME: all of a question but its last byte, and then waits
+ * - dns_stream ADDRESS flood BAD NAME: asks for BAD on one connection without end, reading what is
+ *   answered, and meanwhile for NAME on another
  *
  * Prints what was answered. */
 #include <arpa/inet.h>
