@@ -129,8 +129,7 @@ static void stop_waiting(struct session *s)
 void session_deny(struct session *s, const char *reason)
 {
     stop_waiting(s);
-    if (reason)
-        s->reason = reason;
+    s->reason = reason; /* what was said of it while it was allowed holds no more */
     if (s->relay)
         relay_stop(s->relay);
     s->state = SESSION_REFUSING;

@@ -152,15 +152,32 @@ static void on_lookup_recorded(void *context, int status)
         session_fail(s, status < 0 ? "unrecorded" : "resolve-failed");
 }
 
+/* Records the look-up of the judged name. done NULL: nobody waits. */
+static void record_lookup(struct session *s, const struct verdict *v, const char *reason,
+                          void (*done)(void *context, int status))
+{
+    struct record r = {.event = RECORD_QUERY};
+    int status;
+    judge_record(s->engine, &s->subject, v, &r);
+    if (reason)
+        r.reason = text_of(reason);
+    r.type = RECORD_DNS;
+    r.conn = s->conn;
+    r.name = text_of(s->host);
+    r.qtype = text_of("A");
+    r.resolver = text_of("self");
+    s->ticket = submit_record(s->engine->submit, &r, done, s, &status);
+    if (!s->ticket && done)
+        done(s, status);
+}
+
 /* A look-up of our own is the client's look-up in another form: judged and recorded like one. */
 static void look_up(struct session *s)
 {
     struct verdict v = judge_query(s->engine, &s->subject, s->host, true);
-    struct record r = {.event = RECORD_QUERY};
-    int status;
     if (!judge_passes(s->engine, &v)) {
-        s->verdict = v;
-        session_deny(s, NULL);
+        record_lookup(s, &v, NULL, NULL);
+        session_deny(s, "dst-mismatch");
         return;
     }
     const struct kept_key key = asking_own(s->host);
@@ -171,17 +188,7 @@ static void look_up(struct session *s)
     }
     s->state = SESSION_RESOLVING;
     session_wait(s, 0, false);
-    judge_record(s->engine, &s->subject, &v, &r);
-    if (too_much)
-        r.reason = text_of(ASKING_TOO_MUCH);
-    r.type = RECORD_DNS;
-    r.conn = s->conn;
-    r.name = text_of(s->host);
-    r.qtype = text_of("A");
-    r.resolver = text_of("self");
-    s->ticket = submit_record(s->engine->submit, &r, on_lookup_recorded, s, &status);
-    if (!s->ticket)
-        on_lookup_recorded(s, status);
+    record_lookup(s, &v, too_much ? ASKING_TOO_MUCH : NULL, on_lookup_recorded);
 }
 
 void session_resolve(struct session *s)

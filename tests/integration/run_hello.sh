@@ -84,8 +84,14 @@ passes T05 "the outer name is judged, and recorded as ech" \
     '.host == "allowed.example" and .reason == "ech"' "$ALLOWED_IP" "$H/ech"
 denied T05 "denied by the outer name" '.host == "denied.example" and .reason == "no-rule"' \
     "$ALLOWED_IP" "$H/ech_denied"
+policy allowed.example:8445 'deny dns:allowed.example'
+denied T05 "denied, though the hello has ECH: a foreign address, and a name nobody may look up" \
+    '.host == "allowed.example" and .reason == "dst-mismatch"' "$DENIED_IP" "$H/ech"
+check_equal - "the look-up of ours that was denied is in the log" "deny denied veto self" \
+    "$(record_field '.event == "query"' '[.policy, .outcome, .reason, .resolver] | join(" ")')"
 
 # T01: the right name at the wrong address, where a server would answer.
+policy allowed.example:8445
 syns=$(lab_syns "$DENIED_IP")
 passes T01 "the allowed name at a foreign address reaches its own machine" \
     ".reason == \"dst-mismatch\" and .dst_ip == \"$DENIED_IP\" and .dialed_ip == \"$ALLOWED_IP\"" \

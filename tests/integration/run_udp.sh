@@ -93,6 +93,20 @@ check_equal B09 "recorded so" "unsupported" "$(jq -r 'select(.event == "datagram
     "$AUDIT" | sort -u)"
 check_equal B09 "and nothing leaves" "$before" "$(lab_packets any all)"
 
+# A name opens no UDP, wherever it lies, and whatever its rule says.
+policy 'private.example:7/udp private' 'metadata.example:7/udp private' 'third.example:7/udp'
+before=$(lab_packets any all)
+asked=$(lab_packets "$RESOLVER_IP" all)
+behind -- sh -c 'for name in private metadata third; do
+    to=$(dig +short "$name.example")
+    udp_ways talk recverr=1 to="$to:7" "$name"; done'
+check_equal B17 "UDP to what was looked up, private or not, is refused" \
+    "ECONNREFUSED ECONNREFUSED ECONNREFUSED" "$(paste -sd' ' "$OUT")"
+check_equal B17 "recorded so, with the name" "private.example metadata.example third.example" \
+    "$(jq -r 'select(.event == "datagram" and .outcome == "denied") | .host' "$AUDIT" | paste -sd' ')"
+check_equal B17 "and nothing but the three questions leaves" "3 3" \
+    "$(($(lab_packets any all) - before)) $(($(lab_packets "$RESOLVER_IP" all) - asked))"
+
 # The relay's own sockets hear their server alone.
 policy "$THIRD_IP:7/udp"
 behind_start standing -- sh -c 'udp_ways talk to='"$THIRD_IP"':7 hello read again <"$TMPDIR/go"'
