@@ -20,6 +20,6 @@ struct digest_cache {
 /* NULL: not there. Valid until the next digest_cache_add. */
 const char *digest_cache_find(const struct digest_cache *c, const struct exe_file *file)
     NONNULL(1, 2);
-/* Only of a file whose proof was EXE_BY_CTIME. */
+/* Only of a file that was proven by EXE_BY_CTIME. */
 void digest_cache_add(struct digest_cache *c, const struct exe_file *file,
                       const char sha256[DIGEST_HEX + 1]) NONNULL(1, 2, 3);

@@ -48,8 +48,9 @@ enum exe_proof exe_proof(const struct process *p, int64_t real_minus_boot)
     for (size_t i = 0; i < ARRAY_SIZE(filesystems); i++)
         if (filesystems[i].magic == p->file.fs)
             proof = filesystems[i].proof;
+    /* Root's files are no proof against root. */
     if (proof == EXE_BY_CTIME &&
-        !is_settled(p->file.ctime_ns, p->exec_ns + (uint64_t)real_minus_boot))
+        (p->uid == 0 || !is_settled(p->file.ctime_ns, p->exec_ns + (uint64_t)real_minus_boot)))
         proof = EXE_WHILE_IT_RUNS;
     return proof;
 }
@@ -59,17 +60,18 @@ static bool same_inode(const struct exe_file *a, const struct exe_file *b)
     return a->dev == b->dev && a->ino == b->ino && a->size == b->size;
 }
 
-bool exe_is_proven(const struct process *p, enum exe_proof proof, const struct exe_seen *seen,
-                   bool lives)
+enum exe_proof exe_proven_by(const struct process *p, enum exe_proof proof,
+                             const struct exe_seen *seen, bool lives)
 {
     const struct exe_file *file = &p->file;
     if (proof == EXE_NO_PROOF || !same_inode(file, &seen->before) ||
         !same_inode(file, &seen->after))
-        return false;
-    if (lives && seen->running)
-        return true;
-    return proof == EXE_BY_CTIME && seen->before.ctime_ns == file->ctime_ns &&
-           seen->after.ctime_ns == file->ctime_ns;
+        return EXE_NO_PROOF;
+    /* A change of owner or mode sets the change time too, so they were at exec what they are. */
+    if (proof == EXE_BY_CTIME && seen->roots && seen->before.ctime_ns == file->ctime_ns &&
+        seen->after.ctime_ns == file->ctime_ns)
+        return EXE_BY_CTIME;
+    return lives && seen->running ? EXE_WHILE_IT_RUNS : EXE_NO_PROOF;
 }
 
 uint32_t exe_dev(uint64_t st_dev)

@@ -154,27 +154,45 @@ static void answer_first(struct job *j, const char *sha256)
     asker_free(a);
 }
 
-/* A digest is everybody's who waits. Without one the file may still be found as the next one knows
- * it: he may live, or have run it under another name. */
-static void job_end(struct job *j, const char *sha256)
+/* To the first of those who wait and to all others that the proof speaks for: everybody, or what
+ * that same process asked more than once. */
+static void answer_proven(struct job *j, const char *sha256, enum exe_proof by)
 {
-    struct digests *d = j->digests;
+    const struct process_key key = STAILQ_FIRST(&j->askers)->process->key;
+    struct askers others = STAILQ_HEAD_INITIALIZER(others);
+    while (!STAILQ_EMPTY(&j->askers)) {
+        struct asker *a = STAILQ_FIRST(&j->askers);
+        if (by == EXE_BY_CTIME || memcmp(&a->process->key, &key, sizeof key) == 0) {
+            answer_first(j, sha256);
+            continue;
+        }
+        STAILQ_REMOVE_HEAD(&j->askers, next);
+        STAILQ_INSERT_TAIL(&others, a, next);
+    }
+    STAILQ_CONCAT(&j->askers, &others);
+}
+
+/* Without a digest for them, or with one of the first alone, the file may still be found as the
+ * next one knows it: he may live, or have run it under another name. */
+static void job_end(struct job *j, const char *sha256, enum exe_proof by)
+{
     job_stop(j);
-    if (sha256 && j->proof == EXE_BY_CTIME)
-        digest_cache_add(&d->cache, &STAILQ_FIRST(&j->askers)->process->file, sha256);
-    do
-        answer_first(j, sha256);
-    while (sha256 && !STAILQ_EMPTY(&j->askers));
+    if (by == EXE_BY_CTIME)
+        digest_cache_add(&j->digests->cache, &STAILQ_FIRST(&j->askers)->process->file, sha256);
+    if (by == EXE_NO_PROOF)
+        answer_first(j, NULL);
+    else
+        answer_proven(j, sha256, by);
     if (STAILQ_EMPTY(&j->askers))
         job_free(j);
 }
 
 static void work(struct digests *d);
 
-static void end_and_go_on(struct job *j, const char *sha256)
+static void end_and_go_on(struct job *j, const char *sha256, enum exe_proof by)
 {
     struct digests *d = j->digests;
-    job_end(j, sha256);
+    job_end(j, sha256, by);
     work(d);
 }
 
@@ -184,26 +202,27 @@ static void on_answer(void *context, struct ipc_message *m)
     const struct digests_options *o = &j->digests->options;
     const struct process *p = STAILQ_FIRST(&j->askers)->process;
     struct digest_answer a;
-    char hex[SHA256_HEX + 1];
-    bool proven = false;
+    char hex[SHA256_HEX + 1] = "";
+    enum exe_proof by = EXE_NO_PROOF;
     if (m->type == IPC_DIGEST && m->len == sizeof a) {
         memcpy(&a, m->data, sizeof a);
-        proven = !a.error && exe_is_proven(p, j->proof, &a.seen, o->lives(o->context, &p->key));
+        if (!a.error)
+            by = exe_proven_by(p, j->proof, &a.seen, o->lives(o->context, &p->key));
         digest_hex(a.sha256, hex);
     }
-    end_and_go_on(j, proven ? hex : NULL);
+    end_and_go_on(j, hex, by);
 }
 
 static void on_closed(void *context)
 {
-    end_and_go_on(context, NULL);
+    end_and_go_on(context, NULL, EXE_NO_PROOF);
 }
 
 static void on_limit(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    end_and_go_on(arg, NULL);
+    end_and_go_on(arg, NULL, EXE_NO_PROOF);
 }
 
 /* Starts the role for the first of those who wait. */
@@ -256,7 +275,7 @@ static void work(struct digests *d)
     struct job *j;
     while (d->at_work < AT_WORK_MAX && (j = next_waiting(d)))
         if (job_start(j) < 0)
-            job_end(j, NULL);
+            job_end(j, NULL, EXE_NO_PROOF);
 }
 
 static bool serves(const struct job *j, const struct process *p, enum exe_proof proof)

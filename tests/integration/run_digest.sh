@@ -132,14 +132,38 @@ if is_disk; then
     swapped "written through memory on a disk" "$DISK" memory
     swapped "written to on a disk" "$DISK" write
     swapped "renamed over on a disk" "$DISK" rename
-    # 200 at once, each gone before anybody could look at it.
+    # A change that has no time: remembered or read anew, the digest is not that of before.
+    for file in whole other; do
+        cp "$LAB/bin/connect_once" "$DISK/$file" && truncate -s %4096 "$DISK/$file"
+        head -c 4096 /dev/zero | tr '\0' A >>"$DISK/$file"
+        chmod 755 "$DISK/$file" && chown "$TESTER_UID" "$DISK/$file"
+    done
+    whole=$(sum "$DISK/whole")
+    wait_for 10 settled "$DISK/other"
+    dated=$(stat -c %z "$DISK/whole")
+    policy "$THIRD_IP:7 sha256=$whole"
+    arrived behind -- bash -c '"$1/whole" -r "$2" 7 5
+        swap_exe change "$1/whole" blocks "$1/other" >"$3"
+        "$1/whole" -r "$2" 7 5; exit 0' - "$DISK" "$THIRD_IP" "$LAB/tmp/moved"
+    if grep -q OK "$LAB/tmp/moved"; then
+        check_equal P04 "blocks are moved out of a file: it is another, of the same time" \
+            "$dated other" "$(stat -c %z "$DISK/whole") $([ "$(sum "$DISK/whole")" = "$whole" ] ||
+                echo other)"
+        check_equal P04 "and is judged as another" \
+            "allowed $whole denied $(sum "$DISK/whole") 1" "$(decided) $ARRIVED"
+    else
+        skip P04 "blocks are moved out of a file" "not on $(stat -f -c %T "$DISK") of this kernel"
+    fi
+    # 200 at once, each gone before anybody could look at it, of a file that only root may change.
     make "$DISK/one" connect_once A
+    chown 0:0 "$DISK/one"
     wait_for 10 settled "$DISK/one"
     policy "$THIRD_IP:80 sha256=$one"
     arrived behind -- "$DISK/one" --many 200 "$THIRD_IP" 80
     check_equal P01 "200 processes of a millisecond at once: all by their digest" "200 200" \
         "$(records ".outcome == \"allowed\" and .sha256 == \"$one\"") $ARRIVED"
     make "$DISK/two" connect_once B
+    chown 0:0 "$DISK/two"
     arrived behind -- "$DISK/two" --many 200 "$THIRD_IP" 80
     check_equal P01 "and none of 200 by another" 0 "$ARRIVED"
 else

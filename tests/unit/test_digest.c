@@ -21,6 +21,7 @@ static struct process ran(uint32_t fs, uint64_t ctime_ns)
 {
     return (struct process){
         .known = FACT_EXE,
+        .uid = 1000,
         .file = {.ino = 7, .size = 100, .ctime_ns = ctime_ns, .dev = 3, .fs = fs},
         .exec_ns = EXEC - BOOTED};
 }
@@ -74,6 +75,9 @@ static void who_is_asked_for_in_vain(void **state UNUSED)
     p = ran(EXT4_SUPER_MAGIC, EXEC - MINUTES + 1);
     p.exec_ns = 0;
     assert_int_equal(exe_proof(&p, (int64_t)BOOTED), EXE_NO_PROOF);
+    p = ran(EXT4_SUPER_MAGIC, EXEC - MINUTES + 1);
+    p.uid = 0; /* may write to what is root's */
+    assert_int_equal(exe_proof(&p, (int64_t)BOOTED), EXE_WHILE_IT_RUNS);
 }
 
 static void what_proves_it(void **state UNUSED)
@@ -82,29 +86,34 @@ static void what_proves_it(void **state UNUSED)
     static const struct {
         enum exe_proof proof;
         int before, after; /* what is different */
-        bool running, lives, proven;
+        bool running, lives, roots;
+        enum exe_proof by;
     } rows[] = {
-        {EXE_BY_CTIME, SAME, SAME, false, false, true},
-        {EXE_BY_CTIME, CTIME, CTIME, false, false, false},
-        {EXE_BY_CTIME, SAME, CTIME, false, false, false},
-        {EXE_BY_CTIME, CTIME, CTIME, true, true, true}, /* renamed, say */
-        {EXE_BY_CTIME, CTIME, CTIME, true, false, false},
-        {EXE_BY_CTIME, CTIME, CTIME, false, true, false},
-        {EXE_BY_CTIME, SIZE, SIZE, true, true, false},
-        {EXE_BY_CTIME, SAME, SIZE, true, true, false},
-        {EXE_BY_CTIME, INODE, INODE, true, true, false},
-        {EXE_BY_CTIME, DEVICE, DEVICE, false, false, false},
-        {EXE_WHILE_IT_RUNS, SAME, SAME, true, true, true},
-        {EXE_WHILE_IT_RUNS, CTIME, CTIME, true, true, true},
-        {EXE_WHILE_IT_RUNS, SAME, SAME, true, false, false},
-        {EXE_WHILE_IT_RUNS, SAME, SAME, false, true, false},
-        {EXE_WHILE_IT_RUNS, SAME, SAME, false, false, false},
-        {EXE_WHILE_IT_RUNS, INODE, INODE, true, true, false},
-        {EXE_NO_PROOF, SAME, SAME, true, true, false},
+        {EXE_BY_CTIME, SAME, SAME, false, false, true, EXE_BY_CTIME},
+        {EXE_BY_CTIME, CTIME, CTIME, false, false, true, EXE_NO_PROOF},
+        {EXE_BY_CTIME, SAME, CTIME, false, false, true, EXE_NO_PROOF},
+        {EXE_BY_CTIME, CTIME, CTIME, true, true, true, EXE_WHILE_IT_RUNS}, /* renamed, say */
+        {EXE_BY_CTIME, CTIME, CTIME, true, false, true, EXE_NO_PROOF},
+        {EXE_BY_CTIME, CTIME, CTIME, false, true, true, EXE_NO_PROOF},
+        {EXE_BY_CTIME, SIZE, SIZE, true, true, true, EXE_NO_PROOF},
+        {EXE_BY_CTIME, SAME, SIZE, true, true, true, EXE_NO_PROOF},
+        {EXE_BY_CTIME, INODE, INODE, true, true, true, EXE_NO_PROOF},
+        {EXE_BY_CTIME, DEVICE, DEVICE, false, false, true, EXE_NO_PROOF},
+        {EXE_WHILE_IT_RUNS, SAME, SAME, true, true, true, EXE_WHILE_IT_RUNS},
+        {EXE_WHILE_IT_RUNS, CTIME, CTIME, true, true, true, EXE_WHILE_IT_RUNS},
+        {EXE_WHILE_IT_RUNS, SAME, SAME, true, false, true, EXE_NO_PROOF},
+        {EXE_WHILE_IT_RUNS, SAME, SAME, false, true, true, EXE_NO_PROOF},
+        {EXE_WHILE_IT_RUNS, SAME, SAME, false, false, true, EXE_NO_PROOF},
+        {EXE_WHILE_IT_RUNS, INODE, INODE, true, true, true, EXE_NO_PROOF},
+        {EXE_NO_PROOF, SAME, SAME, true, true, true, EXE_NO_PROOF},
+        {EXE_BY_CTIME, SAME, SAME, true, true, true, EXE_BY_CTIME},
+        /* Blocks may have been moved into it by who may write to it. */
+        {EXE_BY_CTIME, SAME, SAME, false, false, false, EXE_NO_PROOF},
+        {EXE_BY_CTIME, SAME, SAME, true, true, false, EXE_WHILE_IT_RUNS},
     };
     const struct process p = ran(EXT4_SUPER_MAGIC, EXEC - MINUTES + 1);
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        struct exe_seen seen = {p.file, p.file, rows[i].running};
+        struct exe_seen seen = {p.file, p.file, rows[i].running, rows[i].roots};
         struct exe_file *files[] = {&seen.before, &seen.after};
         const int differences[] = {rows[i].before, rows[i].after};
         for (size_t k = 0; k < ARRAY_SIZE(files); k++) {
@@ -114,7 +123,7 @@ static void what_proves_it(void **state UNUSED)
             files[k]->ino += differences[k] == INODE;
             files[k]->dev += differences[k] == DEVICE;
         }
-        if (exe_is_proven(&p, rows[i].proof, &seen, rows[i].lives) != rows[i].proven)
+        if (exe_proven_by(&p, rows[i].proof, &seen, rows[i].lives) != rows[i].by)
             fail_msg("row %zu", i);
     }
 }
