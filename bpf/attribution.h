@@ -36,6 +36,7 @@ struct flow_owner {
     __u64 connection;           /* the n-th TCP connection that was recorded; 0: datagrams */
     __u32 touched;              /* flow_counts.epoch when it was last of use */
     __u32 ended;                /* not 0: the connection's socket has closed */
+    __u64 socket;               /* cookie of the connection's socket; 0: datagrams */
 };
 
 enum process_event_type {
@@ -134,8 +135,8 @@ struct attribution_settings {
 #define ASSERT_LAYOUT _Static_assert
 ASSERT_LAYOUT(sizeof(struct flow_key) == 16, "flow_key");
 ASSERT_LAYOUT(sizeof(struct process_key) == 16, "process_key");
-ASSERT_LAYOUT(sizeof(struct flow_owner) == 64, "flow_owner");
+ASSERT_LAYOUT(sizeof(struct flow_owner) == 72, "flow_owner");
 ASSERT_LAYOUT(sizeof(struct process_fork) == 40, "process_fork");
 ASSERT_LAYOUT(__builtin_offsetof(struct process_exec, data) == 132, "process_exec");
-ASSERT_LAYOUT(sizeof(struct process_ipv6) == 112, "process_ipv6");
-ASSERT_LAYOUT(sizeof(struct process_socket) == 104, "process_socket");
+ASSERT_LAYOUT(sizeof(struct process_ipv6) == 120, "process_ipv6");
+ASSERT_LAYOUT(sizeof(struct process_socket) == 112, "process_socket");

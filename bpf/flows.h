@@ -84,15 +84,28 @@ static __always_inline void datagram_record(const struct flow_key *key, struct f
         known->touched = flow_counts.epoch;
 }
 
-/* A connection that ends before it was established is never accepted, so its entry would wait for
+/* 0: nobody has asked for one yet. */
+static __always_inline __u64 socket_cookie(const struct sock *sk)
+{
+    return BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+}
+
+/* A socket gets its cookie when it begins to connect, before it has a source port: kprobes may only
+ * read it. By the cookie an entry is known to be this socket's: one that asks in vain for a 4-tuple
+ * that is taken (EADDRNOTAVAIL) ends with the other's addresses.
+ *
+ * A connection that ends before it was established is never accepted, so its entry would wait for
  * another. Of one that was established the entry stays for a while, marked, and is the keeper's to
  * delete: its process may be gone before it is accepted. The port is read where it stays when the
  * socket has given it back (net/ipv4/tcp.c, tcp_set_state). */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state, const struct sock *sk, int before, int now)
 {
-    if (now != STATE_CLOSE || sk->sk_protocol != PROTO_TCP ||
-        !netns_wanted(sk->__sk_common.skc_net.net->net_cookie))
+    if (sk->sk_protocol != PROTO_TCP || !netns_wanted(sk->__sk_common.skc_net.net->net_cookie))
+        return 0;
+    if (now == STATE_SYN_SENT)
+        bpf_get_socket_cookie((void *)sk);
+    if (now != STATE_CLOSE)
         return 0;
     const struct flow_key key = {
         .src_ip = sk->__sk_common.skc_rcv_saddr,
@@ -101,14 +114,14 @@ int BPF_PROG(on_state, const struct sock *sk, int before, int now)
         .dst_port = bpf_ntohs(sk->__sk_common.skc_dport),
         .proto = PROTO_TCP,
     };
+    struct flow_owner *known = bpf_map_lookup_elem(&flows, &key);
+    if (!known || known->socket != socket_cookie(sk))
+        return 0;
     if (before == STATE_SYN_SENT) {
         flow_delete(&key);
         return 0;
     }
-    struct flow_owner *known = bpf_map_lookup_elem(&flows, &key);
-    if (known) {
-        known->touched = flow_counts.epoch;
-        known->ended = 1;
-    }
+    known->touched = flow_counts.epoch;
+    known->ended = 1;
     return 0;
 }

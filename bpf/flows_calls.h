@@ -26,6 +26,7 @@ static __always_inline void call_connect(const struct sock *sk)
         .dst_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport)),
         .proto = PROTO_TCP,
     };
+    owner.socket = socket_cookie(sk);
     if (owner_of_current(&owner))
         owner.process.pid = 0;
     connection_record(&key, &owner);

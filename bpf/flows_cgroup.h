@@ -73,6 +73,7 @@ int on_sockops(struct bpf_sock_ops *ctx)
         return 1;
     if (owner_of_current(&owner)) /* a subflow of MPTCP that the kernel adds by itself */
         owner.process.pid = 0;
+    owner.socket = bpf_get_socket_cookie(ctx);
     connection_record(&key, &owner);
     return 1;
 }

@@ -34,6 +34,10 @@ typedef struct {
 } atomic_t;
 
 typedef struct {
+    long long counter;
+} atomic64_t;
+
+typedef struct {
     unsigned int val;
 } kuid_t;
 
@@ -192,6 +196,7 @@ struct sock_common {
     unsigned short skc_family;
     possible_net_t skc_net;
     struct in6_addr skc_v6_daddr;
+    atomic64_t skc_cookie;
 };
 
 struct sock {

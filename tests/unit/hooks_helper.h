@@ -313,6 +313,26 @@ static int verb_refused_connect(char **arg)
     return write(HELPER_REPORT_FD, &key, sizeof key) != sizeof key;
 }
 
+/* A socket that asks for the very 4-tuple of one that is connected, in vain. */
+static int verb_twice(char **arg)
+{
+    const struct sockaddr_in to = helper_v4(helper_port(arg[0]));
+    struct sockaddr_in from = helper_v4(0);
+    const struct helper_hello hello = {.pid = (uint32_t)getpid(), .tag = "twice"};
+    const int one = 1;
+    socklen_t len = sizeof from;
+    int first = socket(AF_INET, SOCK_STREAM, 0), second = socket(AF_INET, SOCK_STREAM, 0);
+    if (setsockopt(first, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) ||
+        setsockopt(second, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) ||
+        bind(first, (struct sockaddr *)&from, sizeof from) ||
+        getsockname(first, (struct sockaddr *)&from, &len) ||
+        bind(second, (struct sockaddr *)&from, sizeof from) ||
+        connect(first, (const struct sockaddr *)&to, sizeof to) ||
+        connect(second, (const struct sockaddr *)&to, sizeof to) != -1 || errno != EADDRNOTAVAIL)
+        return 1;
+    return write(first, &hello, sizeof hello) != sizeof hello;
+}
+
 static const struct {
     const char *name;
     int (*run)(char **arg);
@@ -336,6 +356,7 @@ static const struct {
     {"ipv6", verb_ipv6, 2},
     {"ipv6-flood", verb_ipv6_flood, 1},
     {"refused-connect", verb_refused_connect, 1},
+    {"twice", verb_twice, 1},
     {"raw", verb_raw, 0},
     {"deleted", verb_deleted, 2},
     {"deep", verb_deep, 2},

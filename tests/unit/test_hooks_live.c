@@ -234,6 +234,16 @@ static void a_failed_connection_is_forgotten(void **state UNUSED)
     assert_int_equal(owner_lookup(f.flows, &key, &owner), -ENOENT);
 }
 
+/* Nor does one that never began take away the owner of another. */
+static void a_connection_in_vain_is_not_anothers_end(void **state UNUSED)
+{
+    RUN("twice", f.port);
+    struct seen s = next_connection();
+    assert_string_equal(s.hello.tag, "twice");
+    assert_self(s.process);
+    seen_release(&s);
+}
+
 static void executable_without_a_name(void **state UNUSED)
 {
     RUN("deleted", f.port, f.dir);
@@ -386,6 +396,7 @@ static const struct unit_test tests[] = {
     REPORT("B04", raw_is_refused),
     REPORT("R06", a_flood_of_refusals_ends),
     REPORT("P07", a_failed_connection_is_forgotten),
+    REPORT("B16", a_connection_in_vain_is_not_anothers_end),
     REPORT("P04", executable_without_a_name),
     REPORT("P04", executable_too_deep),
     REPORT("P04", executable_under_chroot),
