@@ -56,13 +56,14 @@ FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/f
 # Those that ask the kernel run in virtual machines too, where sanitizers would cost minutes.
 PLAIN := $(patsubst tests/unit/%.c,$(BUILD)/plain/%,$(sort $(wildcard tests/unit/test_*_live.c tests/unit/test_hooks_*.c)))
 TOOL := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tools/*.c)))
+BENCH_MATCH := $(BUILD)/bench/bench_match
 
 BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Werror -I.
 
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 .DELETE_ON_ERROR:
-.PHONY: all demo test test-long test-vm plain bpf-other unit fuzz tools lint format install uninstall clean packages
+.PHONY: all demo test test-long test-vm plain bpf-other unit fuzz tools bench-match lint format install uninstall clean packages
 .SECONDARY:
 
 all: $(BUILD)/egress-filter
@@ -118,6 +119,12 @@ $(BUILD)/tools/%: tests/tools/%.c
 
 $(BUILD)/tools/bpf_load: TOOL_LIBS := -lbpf
 
+# Measures the code as it is shipped, so it links release objects.
+$(BENCH_MATCH): tests/bench/bench_match.c $(filter $(BUILD)/release/rules/% $(BUILD)/release/proxy/base/%,$(OBJ))
+	$(call say,BENCH,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -Itests $(HARDEN) $(ALL_CFLAGS) $(LDHARD) -o $@ $(filter %.c %.o,$^) -lidn2 -lpsl
+
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
 	$(call say,BPF,$@)
 	$(Q)mkdir -p $(@D)
@@ -153,6 +160,10 @@ fuzz: $(FUZZ)
 tools: $(TOOL)
 plain: $(PLAIN)
 bpf-other: $(BPF_OTHER)
+
+# Figures only: nothing here passes or fails by the clock.
+bench-match: $(BENCH_MATCH)
+	$(Q)$(BENCH_MATCH) $(BENCH_FLAGS)
 
 packages:
 	$(Q)sh setup/packages.sh
@@ -201,4 +212,4 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJ:.o=.d) $(ASAN_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(UNIT:=.d) $(PLAIN:=.d) $(FUZZ:=.d) $(TOOL:=.d)
+-include $(OBJ:.o=.d) $(ASAN_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(UNIT:=.d) $(PLAIN:=.d) $(FUZZ:=.d) $(TOOL:=.d) $(BENCH_MATCH).d
