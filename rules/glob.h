@@ -7,6 +7,6 @@
 
 #include "base/attrib.h"
 
-/* Matches the whole of text. Takes time in proportion to the product of the lengths at worst. */
+/* Matches the whole of text. Takes time in proportion to the sum of the lengths. */
 bool glob_matches(const char *pattern, size_t pattern_len, const char *text, size_t text_len)
     NONNULL(1, 3);
