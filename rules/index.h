@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Finds the few rules that can be about a name or an address among very many, so that judging does
- * not slow down with the length of a policy. It says which rules to look at, never what they
- * mean. */
+ * Finds the few rules that can be about a name or an address among very many, for those who compare
+ * whole rules with each other, as lints do; judging has the matcher. It says which rules to look
+ * at, never what they mean. */
 #pragma once
 
 #include "rules/rule.h"

@@ -8,6 +8,7 @@
 
 #include "rules/cover.h"
 #include "rules/host.h"
+#include "rules/index.h"
 #include "rules/service.h"
 
 enum { LOOKS_MAX = 4 * 1000 * 1000 }; /* pairs of rules; a limit on time, not on meaning */
@@ -20,6 +21,7 @@ struct lint {
     const struct rule *found; /* the first partner, of what the lint in hand asks */
     bool (*is_partner)(const struct rule *rule, const struct rule *other);
     size_t looks;
+    struct rule_index index;
 };
 
 /* A macro for the sake of the format check. */
@@ -47,9 +49,9 @@ static const struct rule *find(struct lint *l,
     l->is_partner = is_partner;
     l->found = NULL;
     if (rule_is(r, SET_ADDRESS) || (url && r->url.by_address))
-        rule_index_by_address(&l->policy->index, url ? r->url.ip : r->ip, look, l);
+        rule_index_by_address(&l->index, url ? r->url.ip : r->ip, look, l);
     else
-        rule_index_by_name(&l->policy->index, r->host.suffix, r->host.suffix_len, look, l);
+        rule_index_by_name(&l->index, r->host.suffix, r->host.suffix_len, look, l);
     return l->found;
 }
 
@@ -242,9 +244,11 @@ void policy_lint(const struct policy *p, struct reporter *r)
         lint_reach, lint_public_suffix, lint_apex, lint_url, lint_udp, lint_loopback, lint_address,
     };
     struct lint l = {.policy = p, .reporter = r, .psl = psl_builtin()};
-    for (size_t i = 0; i < p->n_rules; i++) {
+    int result = rule_index_build(&l.index, p->rules, p->n_rules);
+    for (size_t i = 0; result == 0 && i < p->n_rules; i++) {
         l.rule = &p->rules[i];
         for (size_t k = 0; k < ARRAY_SIZE(lints) && !l.rule->open; k++)
             lints[k](&l);
     }
+    rule_index_release(&l.index);
 }

@@ -1,211 +1,225 @@
 /* SPDX-License-Identifier: MIT
- * Verdicts. Reads like sections 6 and 7 of the language: what part a rule plays at a stage, whether
- * it is about this process, which class it is in, and at the end which class decides. */
+ * Verdicts. Reads like sections 6 and 7 of the language: what part a rule plays at a stage, which
+ * class it is in, whether it is about this name, path and process, and at the end which class
+ * decides. What is cheap to ask is asked first, and nothing of a rule that would change nothing. */
 #include <string.h>
 
 #include "rules/address.h"
-#include "rules/host.h"
+#include "rules/glob.h"
 #include "rules/path.h"
 #include "rules/process.h"
+#include "rules/seek.h"
 #include "rules/service.h"
 #include "rules/set.h"
 
-enum part {
-    PART_NONE,
-    PART_VETO,
-    PART_URL_VETO, /* at the TLS stage: nothing may go by unread */
-    PART_ALLOW,
-    PART_INSPECT, /* a url or path rule at the TLS stage */
-};
-
 enum class {
     CLASS_VETO,
-    CLASS_URL_VETO,
+    CLASS_URL_VETO, /* at the TLS stage: nothing may go by unread */
     CLASS_PASSTHROUGH,
     CLASS_INSECURE,
     CLASS_INSECURE_INSPECT, /* insecure on a url rule, at the TLS stage */
     CLASS_ALLOW,
-    CLASS_INSPECT,
+    CLASS_INSPECT, /* a url or path rule at the TLS stage */
     CLASS_BLOCKED, /* would allow, were the address not private */
     CLASS_COUNT,
+    CLASS_NONE = CLASS_COUNT, /* not about this event */
+};
+
+/* What any rule of the classes that allow adds, whether or not it is the one that decides. */
+enum addition {
+    ADDS_PRIVATE = 1 << 0,
+    ADDS_BY_ADDRESS = 1 << 1, /* the address is allowed, whatever the name */
+    ADDS_WEBSOCKET = 1 << 2,
+};
+
+enum { NO_RULE = UINT32_MAX, MEMO_SIZE = 256 };
+
+/* Truths of selector sets that were asked for this event. Two sets may share a place. */
+struct memo {
+    uint64_t filled[MEMO_SIZE / 64];
+    uint32_t set[MEMO_SIZE];
+    uint8_t truth[MEMO_SIZE];
 };
 
 struct judge {
+    struct seeker seeker;
     const struct policy *policy;
     const struct event *event;
     struct subject subject;
+    struct memo *memo;
     const char *name; /* being looked at; NULL while an address is */
-    size_t name_len;
     bool own_name;    /* the event's own, not one that was seen for its address */
     bool has_literal; /* a request, or TLS without SNI, to an address instead of a name */
     uint32_t literal;
     bool has_address;
     uint32_t address;
-    unsigned method;  /* enum rule_method; 0: none */
-    const char *path; /* normal form, or NULL where it has none */
-    size_t path_len;
-    /* Findings: the first rule of each class, in file order. */
-    const struct rule *first[CLASS_COUNT];
+    bool is_private, is_metadata; /* where the event goes to, if that is known */
+    bool unknown_here;            /* bytes of no protocol, at a port where names do not count */
+    unsigned protos;              /* ENTRY_TCP, ENTRY_UDP: those that a rule must have one of */
+    unsigned method;              /* enum rule_method; 0: none */
+    /* Findings: the first rule of each class, in file order, or NO_RULE. */
+    uint32_t first[CLASS_COUNT];
     const char *first_name[CLASS_COUNT]; /* by which it matched; NULL: by address */
-    bool veto_unknown, url_veto_unknown; /* only an unknown fact made it match */
+    bool unknown[CLASS_COUNT];           /* of vetoes: only an unknown fact made it match */
     bool missed;                         /* an unknown fact kept an allow rule from matching */
-    bool websocket, private;
-    bool by_address; /* some rule allows the address, whatever the name */
-    bool by_exact;   /* a look-up: some rule that allows it names it without a wildcard */
-    const struct host_pattern *wildcard; /* the one with the longest fixed part of those others */
+    unsigned added;                      /* enum addition */
+    uint32_t closest; /* a look-up: the allowing rule with the longest fixed part, or NO_RULE */
+    uint8_t fixed;    /* its length, as in struct entry */
 };
 
-static const struct rule *earlier(const struct rule *a, const struct rule *b)
+static const struct rule *rule_of(const struct judge *j, const struct entry *e)
 {
-    if (!a || !b)
-        return a ? a : b;
-    return a < b ? a : b;
+    return &j->policy->rules[e->rule];
 }
 
-static bool service_matches(const struct rule *r, const struct event *e)
+static bool port_matches(const struct judge *j, const struct entry *e)
 {
-    unsigned proto = e->proto == PROTO_TCP ? RULE_TCP : e->proto == PROTO_UDP ? RULE_UDP : 0;
-    return (r->protos & proto) && ports_contain(&r->ports, e->dst_port);
+    uint16_t port = j->event->dst_port;
+    if (e->low <= e->high)
+        return port >= e->low && port <= e->high;
+    return ports_contain(&rule_of(j, e)->ports, port);
+}
+
+static bool service_matches(const struct judge *j, const struct entry *e)
+{
+    return (e->flags & j->protos) && port_matches(j, e);
+}
+
+/* The class of an entry that allows, of an address that a name may or may not lie at. */
+static enum class class_of_allow(const struct judge *j, const struct entry *e, bool unread) {
+    if (j->name && (j->is_metadata ||
+                    (j->is_private && !(e->keywords & KEYWORD_PRIVATE)))) return CLASS_BLOCKED;
+    if (e->keywords & KEYWORD_PASSTHROUGH) return CLASS_PASSTHROUGH;
+    if (e->keywords & KEYWORD_INSECURE) return unread ? CLASS_INSECURE_INSPECT : CLASS_INSECURE;
+    return unread ? CLASS_INSPECT : CLASS_ALLOW;
 }
 
 /* URLs that carry an address are about requests to that literal address only. */
-static bool url_is_about(const struct judge *j, const struct rule *r)
+static bool url_is_about(const struct judge *j, const struct entry *e)
 {
-    if (!r->url.by_address)
-        return j->name != NULL;
-    if (j->name || !j->has_literal)
+    if (j->name || (e->flags & ENTRY_DENY))
+        return true;
+    return rule_of(j, e)->url.ip == j->literal && j->literal == j->address;
+}
+
+static enum class class_of_url(const struct judge *j, const struct entry *e) {
+    const struct event *event = j->event;
+    bool deny = e->flags & ENTRY_DENY, https = e->flags & ENTRY_HTTPS;
+    if (!url_is_about(j, e) || !service_matches(j, e)) return CLASS_NONE;
+    if (event->stage != EVENT_REQUEST){if (https != (event->stage == EVENT_TLS)) return CLASS_NONE;
+                                       return deny ? CLASS_URL_VETO : class_of_allow(j, e, true);}
+/* A name that was only seen for the address does not make a request one for that name. */
+if ((j->name && !j->own_name) || https != event->https ||
+    !(e->methods & j->method)) return CLASS_NONE;
+if (!j->seeker.path && !deny)
+    return CLASS_NONE;
+return deny ? CLASS_VETO : class_of_allow(j, e, false);
+}
+
+static enum class class_of_host(const struct judge *j, const struct entry *e) {
+    const struct event *event = j->event;
+    if ((e->flags & ENTRY_DNS) || !service_matches(j, e)) return CLASS_NONE;
+    if (e->flags & ENTRY_DENY) return CLASS_VETO;
+    bool by_name = event->proto == PROTO_TCP && !j->unknown_here &&
+                   (j->own_name || event->stage != EVENT_REQUEST);
+    return by_name ? class_of_allow(j, e, false) : CLASS_NONE;
+}
+
+static enum class class_of_address(const struct judge *j, const struct entry *e) {
+    if (!service_matches(j, e)) return CLASS_NONE;
+    return e->flags & ENTRY_DENY ? CLASS_VETO : class_of_allow(j, e, false);
+}
+
+static enum class class_of(const struct judge *j, const struct entry *e) {
+    if (e->flags & ENTRY_URL) return class_of_url(j, e);
+    return e->flags & ENTRY_ADDRESS ? class_of_address(j, e) : class_of_host(j, e);
+}
+
+static bool is_veto(enum class class)
+{
+    return class == CLASS_VETO || class == CLASS_URL_VETO;
+}
+
+static unsigned additions(const struct judge *j, const struct entry *e, enum class class)
+{
+    if (is_veto(class) || class == CLASS_BLOCKED)
+        return 0;
+    bool websocket = !(e->flags & ENTRY_URL) || (e->keywords & KEYWORD_WEBSOCKET);
+    return (e->keywords & KEYWORD_PRIVATE ? ADDS_PRIVATE : 0u) | (j->name ? 0u : ADDS_BY_ADDRESS) |
+           (websocket ? ADDS_WEBSOCKET : 0u);
+}
+
+/* Whether nothing about the verdict would be different, were the entry to match. */
+static bool adds_nothing(const struct judge *j, const struct entry *e, enum class class)
+{
+    if (j->first[CLASS_VETO] != NO_RULE && class != CLASS_VETO)
+        return true;
+    return j->first[class] <= e->rule && !(additions(j, e, class) & ~j->added);
+}
+
+static bool patterns_match(const struct judge *j, const struct entry *e, const char *label,
+                           size_t label_len)
+{
+    const struct rule *r = rule_of(j, e);
+    if (label && !glob_matches(r->host.glob, strlen(r->host.glob), label, label_len))
         return false;
-    if (r->action == RULE_DENY)
-        return r->url.ip == j->literal || (j->has_address && r->url.ip == j->address);
-    return r->url.ip == j->literal && (!j->has_address || r->url.ip == j->address);
+    if (!(e->flags & ENTRY_URL) || j->event->stage != EVENT_REQUEST)
+        return true;
+    /* A path without a normal form is what every veto is about. */
+    return !j->seeker.path || path_pattern_matches(r->path, j->seeker.path, j->seeker.path_len);
 }
 
-static bool request_matches(const struct judge *j, const struct rule *r)
+/* Each set is asked once an event, but where two of more than MEMO_SIZE sets come in turn. */
+static enum truth set_suits(struct judge *j, uint32_t set)
 {
-    if (r->url.https != j->event->https || !(r->methods & j->method))
-        return false;
-    if (!j->path)
-        return r->action == RULE_DENY;
-    return path_pattern_matches(r->path, j->path, j->path_len);
+    struct memo *memo = j->memo;
+    size_t at = set % MEMO_SIZE;
+    uint64_t bit = UINT64_C(1) << at % 64;
+    if (set == 0)
+        return TRUTH_YES;
+    if (!j->subject.process)
+        return TRUTH_UNKNOWN;
+    if ((memo->filled[at / 64] & bit) && memo->set[at] == set)
+        return (enum truth)memo->truth[at];
+    const struct selector_set *s = &j->seeker.matcher->sets[set];
+    enum truth truth = selectors_suit(s->list, s->n, &j->subject);
+    memo->filled[at / 64] |= bit;
+    memo->set[at] = set;
+    memo->truth[at] = (uint8_t)truth;
+    return truth;
 }
 
-static enum part part_of_url(const struct judge *j, const struct rule *r)
+static void note(struct judge *j, enum class class, const struct entry *e, enum truth suits)
 {
-    const struct event *e = j->event;
-    if (!url_is_about(j, r) || !service_matches(r, e))
-        return PART_NONE;
-    bool unread = e->stage == EVENT_TLS || (e->stage == EVENT_ADDRESS && e->http);
-    if (unread && r->url.https == (e->stage == EVENT_TLS))
-        return r->action == RULE_DENY ? PART_URL_VETO : PART_INSPECT;
-    /* A name that was only seen for the address does not make a request one for that name. */
-    if (e->stage != EVENT_REQUEST || (j->name && !j->own_name) || !request_matches(j, r))
-        return PART_NONE;
-    return r->action == RULE_DENY ? PART_VETO : PART_ALLOW;
-}
-
-static enum part part_of_host(const struct judge *j, const struct rule *r)
-{
-    const struct event *e = j->event;
-    if (!service_matches(r, e))
-        return PART_NONE;
-    if (r->action == RULE_DENY)
-        return PART_VETO;
-    bool by_name = e->proto == PROTO_TCP && (j->own_name || e->stage != EVENT_REQUEST);
-    if (e->stage == EVENT_ADDRESS && e->unknown_bytes &&
-        (e->dst_port == 80 || e->dst_port == 443 || port_set_has(&j->policy->of_urls, e->dst_port)))
-        by_name = false;
-    return by_name ? PART_ALLOW : PART_NONE;
-}
-
-static enum part part_of_address(const struct judge *j, const struct rule *r)
-{
-    if (j->name || !j->has_address || (j->address & r->mask) != r->ip ||
-        !service_matches(r, j->event))
-        return PART_NONE;
-    return r->action == RULE_DENY ? PART_VETO : PART_ALLOW;
-}
-
-static enum part part_of(const struct judge *j, const struct rule *r)
-{
-    if (j->name && !host_pattern_matches(&r->host, j->name, j->name_len))
-        return PART_NONE;
-    if (rule_is(r, SET_URL))
-        return part_of_url(j, r);
-    if (rule_is(r, SET_HOST))
-        return part_of_host(j, r);
-    return rule_is(r, SET_ADDRESS) ? part_of_address(j, r) : PART_NONE;
-}
-
-static bool goes_by_address(const struct rule *r)
-{
-    return rule_is(r, SET_ADDRESS) || (rule_is(r, SET_URL) && r->url.by_address);
-}
-
-static bool is_blocked(const struct judge *j, const struct rule *r)
-{
-    if (goes_by_address(r) || !j->event->has_dst)
-        return false;
-    uint32_t ip = j->event->dst_ip;
-    return address_is_metadata(ip) || (address_is_private(ip) && !(r->keywords & KEYWORD_PRIVATE));
-}
-
-static enum class class_of(const struct judge *j, const struct rule *r, enum part part) {
-    if (is_blocked(j, r)) return CLASS_BLOCKED;
-    if (r->keywords & KEYWORD_PASSTHROUGH) return CLASS_PASSTHROUGH;
-    if (r->keywords & KEYWORD_INSECURE) return part == PART_INSPECT ? CLASS_INSECURE_INSPECT
-                                                                    : CLASS_INSECURE;
-    return part == PART_INSPECT ? CLASS_INSPECT : CLASS_ALLOW;
-}
-
-static void note(struct judge *j, enum class class, const struct rule *r)
-{
-    if (j->first[class] && j->first[class] <= r)
+    if (j->first[class] <= e->rule)
         return;
-    j->first[class] = r;
+    j->first[class] = e->rule;
     j->first_name[class] = j->name;
+    j->unknown[class] = suits == TRUTH_UNKNOWN;
 }
 
-static void note_veto(struct judge *j, enum class class, const struct rule *r, bool unknown,
-                      bool *flag)
-{
-    note(j, class, r);
-    if (j->first[class] == r)
-        *flag = unknown;
-}
-
-static void consider(void *context, size_t number)
+static void consider(void *context, const struct entry *e, const char *label, size_t label_len)
 {
     struct judge *j = context;
-    const struct rule *r = &j->policy->rules[number];
-    enum part part = part_of(j, r);
-    if (part == PART_NONE)
+    enum class class = class_of(j, e);
+    if (class == CLASS_NONE || adds_nothing(j, e, class) || !patterns_match(j, e, label, label_len))
         return;
-    enum truth suits = rule_suits(r, &j->subject);
+    enum truth suits = set_suits(j, e->set);
     if (suits == TRUTH_NO)
         return;
-    if (part == PART_VETO)
-        return note_veto(j, CLASS_VETO, r, suits == TRUTH_UNKNOWN, &j->veto_unknown);
-    if (part == PART_URL_VETO)
-        return note_veto(j, CLASS_URL_VETO, r, suits == TRUTH_UNKNOWN, &j->url_veto_unknown);
-    if (suits == TRUTH_UNKNOWN) {
-        j->missed = j->missed || !is_blocked(j, r);
+    if (suits == TRUTH_UNKNOWN && !is_veto(class)) {
+        j->missed = j->missed || class != CLASS_BLOCKED;
         return;
     }
-    enum class class = class_of(j, r, part);
-    note(j, class, r);
-    if (class == CLASS_BLOCKED)
-        return;
-    j->private = j->private || (r->keywords & KEYWORD_PRIVATE);
-    j->by_address = j->by_address || goes_by_address(r);
-    j->websocket = j->websocket || !rule_is(r, SET_URL) || (r->keywords & KEYWORD_WEBSOCKET);
+    note(j, class, e, suits);
+    j->added |= additions(j, e, class);
 }
 
 static void consider_name(struct judge *j, const char *name, bool own)
 {
     j->name = name;
-    j->name_len = strlen(name);
     j->own_name = own;
-    rule_index_by_name(&j->policy->index, name, j->name_len, consider, j);
+    seek_name(&j->seeker, name, strlen(name));
     j->name = NULL;
 }
 
@@ -217,25 +231,34 @@ static void consider_all(struct judge *j)
     for (size_t i = 0; i < e->n_names && (!e->host || j->has_literal); i++)
         consider_name(j, e->names[i], false);
     if (j->has_address)
-        rule_index_by_address(&j->policy->index, j->address, consider, j);
-    if (j->has_literal && (!j->has_address || j->literal != j->address))
-        rule_index_by_address(&j->policy->index, j->literal, consider, j);
+        seek_blocks(&j->seeker, j->address);
+    if (!j->has_literal)
+        return;
+    seek_address_urls(&j->seeker, j->literal);
+    if (j->literal != j->address)
+        seek_address_urls(&j->seeker, j->address);
 }
 
-static void fill_rule(struct verdict *v, const struct judge *j, const struct rule *r)
+static void fill_rule(struct verdict *v, const struct judge *j, uint32_t number)
 {
+    const struct rule *r = &j->policy->rules[number];
     for (size_t class = 0; class < CLASS_COUNT && !v->name; class ++)
-        if (j->first[class] == r)
+        if (j->first[class] == number)
             v->name = j->first_name[class];
     v->file = r->file;
     v->line = r->line;
     v->rule = r->text;
 }
 
-static struct verdict deny_by(const struct judge *j, const struct rule *veto, bool unknown)
+static struct verdict deny_by(const struct judge *j)
 {
-    struct verdict v = {.action = VERDICT_DENY, .reason = REASON_VETO, .unattributed = unknown};
-    v.expected = (veto->keywords & KEYWORD_EXPECTED) != 0;
+    uint32_t veto = j->first[CLASS_VETO];
+    struct verdict v = {
+        .action = VERDICT_DENY,
+        .reason = REASON_VETO,
+        .unattributed = j->unknown[CLASS_VETO],
+        .expected = j->policy->rules[veto].keywords & KEYWORD_EXPECTED,
+    };
     fill_rule(&v, j, veto);
     return v;
 }
@@ -245,7 +268,7 @@ static struct verdict deny_without(const struct judge *j)
     struct verdict v = {.action = VERDICT_DENY, .reason = REASON_NO_RULE};
     if (j->missed) {
         v.unattributed = true;
-    } else if (j->first[CLASS_BLOCKED]) {
+    } else if (j->first[CLASS_BLOCKED] != NO_RULE) {
         v.reason = REASON_PRIVATE_ADDRESS;
         fill_rule(&v, j, j->first[CLASS_BLOCKED]);
     }
@@ -254,138 +277,171 @@ static struct verdict deny_without(const struct judge *j)
 
 static struct verdict decide(const struct judge *j)
 {
-    const struct rule *const *first = j->first;
-    if (first[CLASS_VETO])
-        return deny_by(j, first[CLASS_VETO], j->veto_unknown);
-    const struct rule *insecure = earlier(first[CLASS_INSECURE], first[CLASS_INSECURE_INSPECT]);
-    const struct rule *rule = first[CLASS_PASSTHROUGH];
-    rule = rule ? rule : insecure;
-    rule = rule ? rule : first[CLASS_ALLOW];
-    rule = rule ? rule : first[CLASS_INSPECT];
-    if (!rule)
+    const uint32_t *first = j->first;
+    if (first[CLASS_VETO] != NO_RULE)
+        return deny_by(j);
+    uint32_t insecure = MIN(first[CLASS_INSECURE], first[CLASS_INSECURE_INSPECT]);
+    uint32_t rule = first[CLASS_PASSTHROUGH];
+    rule = rule != NO_RULE ? rule : insecure;
+    rule = rule != NO_RULE ? rule : first[CLASS_ALLOW];
+    rule = rule != NO_RULE ? rule : first[CLASS_INSPECT];
+    if (rule == NO_RULE)
         return deny_without(j);
-    bool allow = first[CLASS_PASSTHROUGH] || first[CLASS_INSECURE] || first[CLASS_ALLOW];
-    bool stopped = allow && first[CLASS_URL_VETO];
+    bool allow = first[CLASS_PASSTHROUGH] != NO_RULE || first[CLASS_INSECURE] != NO_RULE ||
+                 first[CLASS_ALLOW] != NO_RULE;
+    bool stopped = allow && first[CLASS_URL_VETO] != NO_RULE;
     struct verdict v = {
         .action = allow && !stopped ? VERDICT_ALLOW : VERDICT_INSPECT,
-        .passthrough = first[CLASS_PASSTHROUGH] && !stopped,
-        .private = j->private,
-        .websocket = j->event->stage == EVENT_REQUEST && j->websocket,
-        .by_address = j->by_address,
-        .unattributed = stopped && j->url_veto_unknown,
+        .passthrough = first[CLASS_PASSTHROUGH] != NO_RULE && !stopped,
+        .private = j->added & ADDS_PRIVATE,
+        .websocket = j->event->stage == EVENT_REQUEST && (j->added & ADDS_WEBSOCKET),
+        .by_address = j->added & ADDS_BY_ADDRESS,
+        .unattributed = stopped && j->unknown[CLASS_URL_VETO],
     };
-    v.insecure = insecure && !v.passthrough;
+    v.insecure = insecure != NO_RULE && !v.passthrough;
     fill_rule(&v, j, stopped ? first[CLASS_URL_VETO] : rule);
     return v;
 }
 
-/* The two halves of a DNS query are two questions with one set of findings each. */
-static enum part part_of_lookup(const struct judge *j, const struct rule *r)
-{
-    const struct event *e = j->event;
-    if (!j->name) {
-        unsigned proto = e->proto == PROTO_TCP   ? RULE_TCP | RULE_UDP
-                         : e->proto == PROTO_UDP ? RULE_UDP
-                                                 : 0;
-        if (!rule_is(r, SET_ADDRESS) || (e->dst_ip & r->mask) != r->ip || !(r->protos & proto) ||
-            !ports_contain(&r->ports, e->dst_port))
-            return PART_NONE;
-        return r->action == RULE_DENY ? PART_VETO : PART_ALLOW;
-    }
-    if (rule_is(r, SET_ADDRESS) || (rule_is(r, SET_URL) && r->url.by_address) ||
-        !host_pattern_matches(&r->host, j->name, j->name_len))
-        return PART_NONE;
-    if (r->action == RULE_ALLOW)
-        return PART_ALLOW;
-    return rule_is(r, SET_URL) || r->port_limited ? PART_NONE : PART_VETO;
+/* Of the two halves of a DNS query: that of the resolver asks for a service, that of the name
+ * whether the name may be looked up at all. */
+static enum class class_of_lookup(const struct judge *j, const struct entry *e) {
+    bool deny = e->flags & ENTRY_DENY; if (!j->name) return !service_matches(j, e) ? CLASS_NONE
+                                       : deny                                      ? CLASS_VETO
+                                                                                   : CLASS_ALLOW;
+    if (!deny) return CLASS_ALLOW;
+    return e->flags & (ENTRY_URL | ENTRY_PORT_LIMITED) ? CLASS_NONE : CLASS_VETO;
 }
 
-static void note_pattern(struct judge *j, const struct host_pattern *h)
+/* The same for a look-up: a rule below the first that allows may yet fix more of the name. */
+static bool adds_nothing_to_lookup(const struct judge *j, const struct entry *e, enum class class)
 {
-    if (host_pattern_is_exact(h))
-        j->by_exact = true;
-    else if (!j->wildcard || h->suffix_len > j->wildcard->suffix_len)
-        j->wildcard = h;
+    if (j->first[CLASS_VETO] != NO_RULE && class != CLASS_VETO)
+        return true;
+    return j->first[class] <= e->rule && (class == CLASS_VETO || e->fixed <= j->fixed);
 }
 
-static void consider_lookup(void *context, size_t number)
+static void note_fixed(struct judge *j, const struct entry *e)
+{
+    if (j->closest != NO_RULE && e->fixed <= j->fixed)
+        return;
+    j->closest = e->rule;
+    j->fixed = e->fixed;
+}
+
+static void consider_lookup(void *context, const struct entry *e, const char *label,
+                            size_t label_len)
 {
     struct judge *j = context;
-    const struct rule *r = &j->policy->rules[number];
-    enum part part = part_of_lookup(j, r);
-    enum truth suits = part == PART_NONE ? TRUTH_NO : rule_suits(r, &j->subject);
+    enum class class = class_of_lookup(j, e);
+    if (class == CLASS_NONE || adds_nothing_to_lookup(j, e, class) ||
+        !patterns_match(j, e, label, label_len))
+        return;
+    enum truth suits = set_suits(j, e->set);
     if (suits == TRUTH_NO)
         return;
-    if (part == PART_VETO) {
-        note_veto(j, CLASS_VETO, r, suits == TRUTH_UNKNOWN, &j->veto_unknown);
-    } else if (suits == TRUTH_YES) {
-        note(j, CLASS_ALLOW, r);
-        if (j->name)
-            note_pattern(j, &r->host);
-    } else {
+    if (suits == TRUTH_UNKNOWN && class != CLASS_VETO) {
         j->missed = true;
+        return;
     }
+    note(j, class, e, suits);
+    if (class == CLASS_ALLOW)
+        note_fixed(j, e);
+}
+
+static void judge_init(struct judge *j, const struct policy *p, const struct event *e,
+                       struct memo *memo)
+{
+    *j = (struct judge){
+        .seeker = {.matcher = &p->matcher,
+                   .event = e,
+                   .certain = process_certain(e->process),
+                   .visit = e->stage == EVENT_DNS ? consider_lookup : consider,
+                   .context = j},
+        .policy = p,
+        .event = e,
+        .subject = {e->process, 0},
+        .memo = memo,
+    };
+    for (size_t class = 0; class < CLASS_COUNT; class ++)
+        j->first[class] = NO_RULE;
+    j->closest = NO_RULE;
+    j->protos = e->proto == PROTO_TCP ? ENTRY_TCP : e->proto == PROTO_UDP ? ENTRY_UDP : 0u;
 }
 
 static struct verdict match_dns(const struct policy *p, const struct event *e)
 {
-    struct judge name = {.policy = p, .event = e, .subject = {e->process, 0}};
-    struct judge resolver = name;
+    struct judge name, resolver;
+    struct memo memo;
     bool self = e->resolver_is_self;
+    memset(memo.filled, 0, sizeof(memo.filled));
+    judge_init(&name, p, e, &memo);
+    judge_init(&resolver, p, e, &memo);
+    if (resolver.protos & ENTRY_TCP) /* a /udp rule covers DNS over TCP */
+        resolver.protos |= ENTRY_UDP;
     if (e->host) {
         name.name = e->host;
-        name.name_len = strlen(e->host);
-        rule_index_by_name(&p->index, name.name, name.name_len, consider_lookup, &name);
+        seek_name(&name.seeker, e->host, strlen(e->host));
     }
     if (e->has_dst && !self)
-        rule_index_by_address(&p->index, e->dst_ip, consider_lookup, &resolver);
-    const struct rule *veto = earlier(name.first[CLASS_VETO], resolver.first[CLASS_VETO]);
-    if (veto) {
-        const struct judge *half = veto == name.first[CLASS_VETO] ? &name : &resolver;
-        return deny_by(half, veto, half->veto_unknown);
-    }
-    const struct rule *by_name = name.first[CLASS_ALLOW];
-    bool by_resolver = self || resolver.first[CLASS_ALLOW];
+        seek_blocks(&resolver.seeker, e->dst_ip);
+    uint32_t name_veto = name.first[CLASS_VETO], resolver_veto = resolver.first[CLASS_VETO];
+    if (name_veto != NO_RULE || resolver_veto != NO_RULE)
+        return deny_by(name_veto < resolver_veto ? &name : &resolver);
+    bool by_name = name.first[CLASS_ALLOW] != NO_RULE;
+    bool by_resolver = self || resolver.first[CLASS_ALLOW] != NO_RULE;
     struct verdict v = {.action = VERDICT_DENY, .reason = REASON_NO_RULE};
     if (by_name && by_resolver) {
         v = (struct verdict){.action = VERDICT_ALLOW};
-        v.zone = name.by_exact ? NULL : name.wildcard->suffix;
-        fill_rule(&v, &name, by_name);
+        v.zone = name.fixed == FIXED_ALL ? NULL : p->rules[name.closest].host.suffix;
+        fill_rule(&v, &name, name.first[CLASS_ALLOW]);
     } else {
         v.unattributed = (by_name || name.missed) && (by_resolver || resolver.missed);
     }
     return v;
 }
 
-static void judge_init(struct judge *j, const struct policy *p, const struct event *e)
+/* Where the event goes to, and what that means for rules by name. */
+static void judge_destination(struct judge *j)
 {
-    *j = (struct judge){.policy = p, .event = e, .subject = {e->process, 0}};
+    const struct event *e = j->event;
     j->has_address = e->has_dst;
     j->address = e->dst_ip;
-    if (e->host)
-        j->has_literal = address_parse(e->host, strlen(e->host), &j->literal);
+    if (e->has_dst) {
+        j->is_private = address_is_private(e->dst_ip);
+        j->is_metadata = address_is_metadata(e->dst_ip);
+    }
+    if (e->host) /* no name begins with a digit and ends like an address; most need no parsing */
+        j->has_literal = e->host[0] >= '0' && e->host[0] <= '9' &&
+                         address_parse(e->host, strlen(e->host), &j->literal);
     else if (e->has_dst && (e->stage == EVENT_REQUEST || e->stage == EVENT_TLS))
         j->has_literal = true, j->literal = e->dst_ip;
     if (!j->has_address && j->has_literal) {
         j->has_address = true;
         j->address = j->literal;
     }
-    if (e->stage == EVENT_REQUEST && e->method)
-        j->method = method_of_request(e->method);
+    j->unknown_here =
+        e->stage == EVENT_ADDRESS && e->unknown_bytes &&
+        (e->dst_port == 80 || e->dst_port == 443 || port_set_has(&j->policy->of_urls, e->dst_port));
 }
 
 struct verdict policy_match(const struct policy *p, const struct event *e)
 {
     struct judge j;
+    struct memo memo;
     char path[RULE_PATH_MAX];
     if (e->stage == EVENT_OTHER || p->open)
         return (struct verdict){.action = VERDICT_DENY, .reason = REASON_NO_RULE};
     if (e->stage == EVENT_DNS)
         return match_dns(p, e);
-    judge_init(&j, p, e);
+    memset(memo.filled, 0, sizeof(memo.filled)); /* the rest is read where filled says so */
+    judge_init(&j, p, e, &memo);
+    judge_destination(&j);
+    if (e->stage == EVENT_REQUEST && e->method)
+        j.method = method_of_request(e->method);
     if (e->stage == EVENT_REQUEST && e->path &&
-        rule_path_normalize(e->path, strlen(e->path), path, sizeof(path), &j.path_len) == 0)
-        j.path = path;
+        rule_path_normalize(e->path, strlen(e->path), path, sizeof(path), &j.seeker.path_len) == 0)
+        j.seeker.path = path;
     consider_all(&j);
     return decide(&j);
 }

@@ -24,7 +24,7 @@ void policy_unref(struct policy *p)
 {
     if (!p || atomic_fetch_sub_explicit(&p->count, 1, memory_order_acq_rel) > 1)
         return;
-    rule_index_release(&p->index);
+    matcher_release(&p->matcher);
     arena_release(&p->arena);
     free(p->rules);
     free(p);
@@ -78,7 +78,7 @@ int policy_seal(struct policy *p)
             ((r->protos & RULE_TCP) || rule_is(r, SET_ADDRESS)))
             port_set_add(&p->allowed, &r->ports);
     }
-    return rule_index_build(&p->index, p->rules, p->n_rules);
+    return matcher_build(&p->matcher, p->rules, p->n_rules);
 }
 
 size_t policy_rule_count(const struct policy *p)

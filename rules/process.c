@@ -8,6 +8,8 @@
 #include "rules/cgroup.h"
 #include "rules/glob.h"
 
+enum { SHORT_ID = 12 }; /* digits of a container's id that stand for all 64 */
+
 static bool value_matches(const struct selector *s, const char *text)
 {
     if (s->literal)
@@ -43,7 +45,6 @@ static enum truth nth_arg(const struct selector *s, const struct event_process *
 
 static bool container_id_matches(const struct selector *s, const struct event_process *p)
 {
-    enum { SHORT_ID = 12 };
     char id[SHORT_ID + 1] = "";
     if (!p->container_id)
         return false;
@@ -167,12 +168,12 @@ static bool engine_vouches(const struct event_process *p)
            ((p->known & FACT_IMAGE) && p->image) || ((p->known & FACT_POD) && p->pod);
 }
 
-static bool files_are_known(const struct rule *r, struct subject *s)
+static bool files_are_known(const struct selector *list, size_t n, struct subject *s)
 {
     if (!s->process || !s->process->foreign)
         return true;
-    for (size_t i = 0; i < r->n_selectors; i++)
-        if (names_container(&r->selectors[i]) && selector_truth(&r->selectors[i], s) == TRUTH_YES &&
+    for (size_t i = 0; i < n; i++)
+        if (names_container(&list[i]) && selector_truth(&list[i], s) == TRUTH_YES &&
             engine_vouches(s->process))
             return true;
     return false;
@@ -183,16 +184,72 @@ static bool names_file(const struct selector *s)
     return s->kind == SELECTOR_EXE || s->kind == SELECTOR_PARENT || s->kind == SELECTOR_SHA256;
 }
 
-enum truth rule_suits(const struct rule *r, struct subject *s)
+enum truth selectors_suit(const struct selector *list, size_t n, struct subject *s)
 {
     enum truth all = TRUTH_YES;
-    for (size_t i = 0; i < r->n_selectors; i++) {
-        bool known = !names_file(&r->selectors[i]) || files_are_known(r, s);
-        enum truth one = known ? selector_truth(&r->selectors[i], s) : TRUTH_UNKNOWN;
+    for (size_t i = 0; i < n; i++) {
+        bool known = !names_file(&list[i]) || files_are_known(list, n, s);
+        enum truth one = known ? selector_truth(&list[i], s) : TRUTH_UNKNOWN;
         if (one == TRUTH_NO)
             return TRUTH_NO;
         if (one == TRUTH_UNKNOWN)
             all = TRUTH_UNKNOWN;
     }
     return all;
+}
+
+unsigned process_certain(const struct event_process *p)
+{
+    unsigned kinds = 0;
+    for (size_t i = 0; p && i < ARRAY_SIZE(facts); i++)
+        if (p->known & facts[i])
+            kinds |= 1u << i;
+    if (p && p->args_cut)
+        kinds &= ~(1u << SELECTOR_ARG | 1u << SELECTOR_ARG_AT);
+    if (p && p->foreign)
+        kinds &= ~(1u << SELECTOR_EXE | 1u << SELECTOR_PARENT | 1u << SELECTOR_SHA256);
+    return kinds;
+}
+
+static bool visit_text(const char *text, bool wanted, text_visit *visit, void *context)
+{
+    return !text || !wanted || visit(context, text, strlen(text));
+}
+
+static bool visit_list(const char *const *list, size_t n, bool wanted, text_visit *visit,
+                       void *context)
+{
+    for (size_t i = 0; i < n && wanted; i++)
+        if (!visit(context, list[i], strlen(list[i])))
+            return false;
+    return true;
+}
+
+void process_texts(const struct event_process *p, unsigned kinds, text_visit *visit, void *context)
+{
+    const struct {
+        enum selector_kind kind;
+        const char *text;
+    } single[] = {
+        {SELECTOR_EXE, p->exe},
+        {SELECTOR_SHA256, p->sha256},
+        {SELECTOR_USER, p->user},
+        {SELECTOR_CGROUP, p->cgroup},
+        {SELECTOR_CONTAINER, p->container_name},
+        {SELECTOR_CONTAINER, p->container_id},
+        {SELECTOR_IMAGE, p->image},
+        {SELECTOR_POD, p->pod},
+        {SELECTOR_STEP, p->step},
+        {SELECTOR_ACTION, p->action},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(single); i++)
+        if (!visit_text(single[i].text, kinds >> single[i].kind & 1, visit, context))
+            return;
+    bool container = kinds >> SELECTOR_CONTAINER & 1;
+    bool args = kinds & (1u << SELECTOR_ARG | 1u << SELECTOR_ARG_AT);
+    if (container && p->container_id && strlen(p->container_id) >= SHORT_ID &&
+        !visit(context, p->container_id, SHORT_ID))
+        return;
+    if (visit_list(p->args, p->n_args, args, visit, context))
+        visit_list(p->parents, p->n_parents, kinds >> SELECTOR_PARENT & 1, visit, context);
 }

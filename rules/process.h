@@ -15,4 +15,15 @@ struct subject {
 
 /* The fact that it asks for (enum process_fact). */
 unsigned selector_fact(const struct selector *s) NONNULL(1);
-enum truth rule_suits(const struct rule *r, struct subject *s) NONNULL(1, 2);
+
+/* Whether all selectors of a list match. */
+enum truth selectors_suit(const struct selector *list, size_t n, struct subject *s) NONNULL(3);
+
+/* The kinds of selectors of which it is known whether they match, a bit for each. NULL: none. */
+unsigned process_certain(const struct event_process *p);
+
+/* False ends the visits. */
+typedef bool text_visit(void *context, const char *text, size_t len);
+/* Visits at least every text that a selector of these kinds could be compared with. */
+void process_texts(const struct event_process *p, unsigned kinds, text_visit *visit, void *context)
+    NONNULL(1, 3);

@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 
 #include "rules/arena.h"
-#include "rules/index.h"
+#include "rules/matcher.h"
 #include "rules/rule.h"
 
 enum { RULES_MAX = 100000 };
@@ -29,7 +29,7 @@ struct policy {
     unsigned facts;          /* enum process_fact: those that selectors ask for */
     struct port_set allowed; /* ports of allow rules for TCP */
     struct port_set of_urls; /* ports that a url or path rule names */
-    struct rule_index index;
+    struct matcher matcher;  /* what judging reads */
 };
 
 /* With one count; NULL when memory ran out. */
