@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Verdicts. Reads like sections 6 and 7 of the language: what part a rule plays at a stage, which
- * class it is in, whether it is about this name, path and process, and at the end which class
+ * rank it is in, whether it is about this name, path and process, and at the end which rank
  * decides. What is cheap to ask is asked first, and nothing of a rule that would change nothing. */
 #include <string.h>
 
@@ -12,25 +12,28 @@
 #include "rules/service.h"
 #include "rules/set.h"
 
-enum class {
-    CLASS_VETO,
-    CLASS_URL_VETO, /* at the TLS stage: nothing may go by unread */
-    CLASS_PASSTHROUGH,
-    CLASS_INSECURE,
-    CLASS_INSECURE_INSPECT, /* insecure on a url rule, at the TLS stage */
-    CLASS_ALLOW,
-    CLASS_INSPECT, /* a url or path rule at the TLS stage */
-    CLASS_BLOCKED, /* would allow, were the address not private */
-    CLASS_COUNT,
-    CLASS_NONE = CLASS_COUNT, /* not about this event */
+enum rank {
+    RANK_VETO,
+    RANK_URL_VETO, /* at the TLS stage: nothing may go by unread */
+    RANK_PASSTHROUGH,
+    RANK_INSECURE,
+    RANK_INSECURE_INSPECT, /* insecure on a url rule, at the TLS stage */
+    RANK_ALLOW,
+    RANK_INSPECT, /* a url or path rule at the TLS stage */
+    RANK_BLOCKED, /* would allow, were the address not private */
+    RANK_COUNT,
+    RANK_NONE = RANK_COUNT, /* not about this event */
 };
 
-/* What any rule of the classes that allow adds, whether or not it is the one that decides. */
+/* What any rule of the ranks that allow adds, whether or not it is the one that decides. */
 enum addition {
     ADDS_PRIVATE = 1 << 0,
     ADDS_BY_ADDRESS = 1 << 1, /* the address is allowed, whatever the name */
     ADDS_WEBSOCKET = 1 << 2,
 };
+
+/* Whether a name may lie at an address. */
+enum whereabouts { WHERE_NOT_ASKED, WHERE_PUBLIC, WHERE_PRIVATE, WHERE_METADATA };
 
 enum { NO_RULE = UINT32_MAX, MEMO_SIZE = 256 };
 
@@ -53,16 +56,16 @@ struct judge {
     uint32_t literal;
     bool has_address;
     uint32_t address;
-    bool is_private, is_metadata; /* where the event goes to, if that is known */
-    bool unknown_here;            /* bytes of no protocol, at a port where names do not count */
-    unsigned protos;              /* ENTRY_TCP, ENTRY_UDP: those that a rule must have one of */
-    unsigned method;              /* enum rule_method; 0: none */
-    /* Findings: the first rule of each class, in file order, or NO_RULE. */
-    uint32_t first[CLASS_COUNT];
-    const char *first_name[CLASS_COUNT]; /* by which it matched; NULL: by address */
-    bool unknown[CLASS_COUNT];           /* of vetoes: only an unknown fact made it match */
-    bool missed;                         /* an unknown fact kept an allow rule from matching */
-    unsigned added;                      /* enum addition */
+    enum whereabouts where; /* of the address that the event goes to */
+    bool unknown_here;      /* bytes of no protocol, at a port where names do not count */
+    unsigned protos;        /* ENTRY_TCP, ENTRY_UDP: those that a rule must have one of */
+    unsigned method;        /* enum rule_method; 0: none */
+    /* Findings: the first rule of each rank, in file order, or NO_RULE. */
+    uint32_t first[RANK_COUNT];
+    const char *first_name[RANK_COUNT]; /* by which it matched; NULL: by address */
+    bool unknown[RANK_COUNT];           /* of vetoes: only an unknown fact made it match */
+    bool missed;                        /* an unknown fact kept an allow rule from matching */
+    unsigned added;                     /* enum addition */
     uint32_t closest; /* a look-up: the allowing rule with the longest fixed part, or NO_RULE */
     uint8_t fixed;    /* its length, as in struct entry */
 };
@@ -85,13 +88,34 @@ static bool service_matches(const struct judge *j, const struct entry *e)
     return (e->flags & j->protos) && port_matches(j, e);
 }
 
-/* The class of an entry that allows, of an address that a name may or may not lie at. */
-static enum class class_of_allow(const struct judge *j, const struct entry *e, bool unread) {
-    if (j->name && (j->is_metadata ||
-                    (j->is_private && !(e->keywords & KEYWORD_PRIVATE)))) return CLASS_BLOCKED;
-    if (e->keywords & KEYWORD_PASSTHROUGH) return CLASS_PASSTHROUGH;
-    if (e->keywords & KEYWORD_INSECURE) return unread ? CLASS_INSECURE_INSPECT : CLASS_INSECURE;
-    return unread ? CLASS_INSPECT : CLASS_ALLOW;
+static enum whereabouts find_whereabouts(const struct event *e)
+{
+    if (!e->has_dst)
+        return WHERE_PUBLIC;
+    if (address_is_metadata(e->dst_ip))
+        return WHERE_METADATA;
+    return address_is_private(e->dst_ip) ? WHERE_PRIVATE : WHERE_PUBLIC;
+}
+
+static bool is_blocked(struct judge *j, const struct entry *e)
+{
+    if (!j->name)
+        return false;
+    if (j->where == WHERE_NOT_ASKED)
+        j->where = find_whereabouts(j->event);
+    return j->where == WHERE_METADATA ||
+           (j->where == WHERE_PRIVATE && !(e->keywords & KEYWORD_PRIVATE));
+}
+
+static enum rank rank_of_allow(struct judge *j, const struct entry *e, bool unread)
+{
+    if (is_blocked(j, e))
+        return RANK_BLOCKED;
+    if (e->keywords & KEYWORD_PASSTHROUGH)
+        return RANK_PASSTHROUGH;
+    if (e->keywords & KEYWORD_INSECURE)
+        return unread ? RANK_INSECURE_INSPECT : RANK_INSECURE;
+    return unread ? RANK_INSPECT : RANK_ALLOW;
 }
 
 /* URLs that carry an address are about requests to that literal address only. */
@@ -102,47 +126,59 @@ static bool url_is_about(const struct judge *j, const struct entry *e)
     return rule_of(j, e)->url.ip == j->literal && j->literal == j->address;
 }
 
-static enum class class_of_url(const struct judge *j, const struct entry *e) {
+static enum rank rank_of_url(struct judge *j, const struct entry *e)
+{
     const struct event *event = j->event;
     bool deny = e->flags & ENTRY_DENY, https = e->flags & ENTRY_HTTPS;
-    if (!url_is_about(j, e) || !service_matches(j, e)) return CLASS_NONE;
-    if (event->stage != EVENT_REQUEST){if (https != (event->stage == EVENT_TLS)) return CLASS_NONE;
-                                       return deny ? CLASS_URL_VETO : class_of_allow(j, e, true);}
-/* A name that was only seen for the address does not make a request one for that name. */
-if ((j->name && !j->own_name) || https != event->https ||
-    !(e->methods & j->method)) return CLASS_NONE;
-if (!j->seeker.path && !deny)
-    return CLASS_NONE;
-return deny ? CLASS_VETO : class_of_allow(j, e, false);
+    if (!url_is_about(j, e) || !service_matches(j, e))
+        return RANK_NONE;
+    if (event->stage != EVENT_REQUEST) {
+        if (https != (event->stage == EVENT_TLS))
+            return RANK_NONE;
+        return deny ? RANK_URL_VETO : rank_of_allow(j, e, true);
+    }
+    /* A name that was only seen for the address does not make a request one for that name. */
+    if ((j->name && !j->own_name) || https != event->https || !(e->methods & j->method))
+        return RANK_NONE;
+    if (!j->seeker.path && !deny)
+        return RANK_NONE;
+    return deny ? RANK_VETO : rank_of_allow(j, e, false);
 }
 
-static enum class class_of_host(const struct judge *j, const struct entry *e) {
+static enum rank rank_of_host(struct judge *j, const struct entry *e)
+{
     const struct event *event = j->event;
-    if ((e->flags & ENTRY_DNS) || !service_matches(j, e)) return CLASS_NONE;
-    if (e->flags & ENTRY_DENY) return CLASS_VETO;
+    if ((e->flags & ENTRY_DNS) || !service_matches(j, e))
+        return RANK_NONE;
+    if (e->flags & ENTRY_DENY)
+        return RANK_VETO;
     bool by_name = event->proto == PROTO_TCP && !j->unknown_here &&
                    (j->own_name || event->stage != EVENT_REQUEST);
-    return by_name ? class_of_allow(j, e, false) : CLASS_NONE;
+    return by_name ? rank_of_allow(j, e, false) : RANK_NONE;
 }
 
-static enum class class_of_address(const struct judge *j, const struct entry *e) {
-    if (!service_matches(j, e)) return CLASS_NONE;
-    return e->flags & ENTRY_DENY ? CLASS_VETO : class_of_allow(j, e, false);
-}
-
-static enum class class_of(const struct judge *j, const struct entry *e) {
-    if (e->flags & ENTRY_URL) return class_of_url(j, e);
-    return e->flags & ENTRY_ADDRESS ? class_of_address(j, e) : class_of_host(j, e);
-}
-
-static bool is_veto(enum class class)
+static enum rank rank_of_address(struct judge *j, const struct entry *e)
 {
-    return class == CLASS_VETO || class == CLASS_URL_VETO;
+    if (!service_matches(j, e))
+        return RANK_NONE;
+    return e->flags & ENTRY_DENY ? RANK_VETO : rank_of_allow(j, e, false);
 }
 
-static unsigned additions(const struct judge *j, const struct entry *e, enum class class)
+static enum rank rank_of(struct judge *j, const struct entry *e)
 {
-    if (is_veto(class) || class == CLASS_BLOCKED)
+    if (e->flags & ENTRY_URL)
+        return rank_of_url(j, e);
+    return e->flags & ENTRY_ADDRESS ? rank_of_address(j, e) : rank_of_host(j, e);
+}
+
+static bool is_veto(enum rank rank)
+{
+    return rank == RANK_VETO || rank == RANK_URL_VETO;
+}
+
+static unsigned additions(const struct judge *j, const struct entry *e, enum rank rank)
+{
+    if (is_veto(rank) || rank == RANK_BLOCKED)
         return 0;
     bool websocket = !(e->flags & ENTRY_URL) || (e->keywords & KEYWORD_WEBSOCKET);
     return (e->keywords & KEYWORD_PRIVATE ? ADDS_PRIVATE : 0u) | (j->name ? 0u : ADDS_BY_ADDRESS) |
@@ -150,11 +186,11 @@ static unsigned additions(const struct judge *j, const struct entry *e, enum cla
 }
 
 /* Whether nothing about the verdict would be different, were the entry to match. */
-static bool adds_nothing(const struct judge *j, const struct entry *e, enum class class)
+static bool adds_nothing(const struct judge *j, const struct entry *e, enum rank rank)
 {
-    if (j->first[CLASS_VETO] != NO_RULE && class != CLASS_VETO)
+    if (j->first[RANK_VETO] != NO_RULE && rank != RANK_VETO)
         return true;
-    return j->first[class] <= e->rule && !(additions(j, e, class) & ~j->added);
+    return j->first[rank] <= e->rule && !(additions(j, e, rank) & ~j->added);
 }
 
 static bool patterns_match(const struct judge *j, const struct entry *e, const char *label,
@@ -189,30 +225,30 @@ static enum truth set_suits(struct judge *j, uint32_t set)
     return truth;
 }
 
-static void note(struct judge *j, enum class class, const struct entry *e, enum truth suits)
+static void note(struct judge *j, enum rank rank, const struct entry *e, enum truth suits)
 {
-    if (j->first[class] <= e->rule)
+    if (j->first[rank] <= e->rule)
         return;
-    j->first[class] = e->rule;
-    j->first_name[class] = j->name;
-    j->unknown[class] = suits == TRUTH_UNKNOWN;
+    j->first[rank] = e->rule;
+    j->first_name[rank] = j->name;
+    j->unknown[rank] = suits == TRUTH_UNKNOWN;
 }
 
 static void consider(void *context, const struct entry *e, const char *label, size_t label_len)
 {
     struct judge *j = context;
-    enum class class = class_of(j, e);
-    if (class == CLASS_NONE || adds_nothing(j, e, class) || !patterns_match(j, e, label, label_len))
+    enum rank rank = rank_of(j, e);
+    if (rank == RANK_NONE || adds_nothing(j, e, rank) || !patterns_match(j, e, label, label_len))
         return;
     enum truth suits = set_suits(j, e->set);
     if (suits == TRUTH_NO)
         return;
-    if (suits == TRUTH_UNKNOWN && !is_veto(class)) {
-        j->missed = j->missed || class != CLASS_BLOCKED;
+    if (suits == TRUTH_UNKNOWN && !is_veto(rank)) {
+        j->missed = j->missed || rank != RANK_BLOCKED;
         return;
     }
-    note(j, class, e, suits);
-    j->added |= additions(j, e, class);
+    note(j, rank, e, suits);
+    j->added |= additions(j, e, rank);
 }
 
 static void consider_name(struct judge *j, const char *name, bool own)
@@ -242,9 +278,9 @@ static void consider_all(struct judge *j)
 static void fill_rule(struct verdict *v, const struct judge *j, uint32_t number)
 {
     const struct rule *r = &j->policy->rules[number];
-    for (size_t class = 0; class < CLASS_COUNT && !v->name; class ++)
-        if (j->first[class] == number)
-            v->name = j->first_name[class];
+    for (size_t rank = 0; rank < RANK_COUNT && !v->name; rank++)
+        if (j->first[rank] == number)
+            v->name = j->first_name[rank];
     v->file = r->file;
     v->line = r->line;
     v->rule = r->text;
@@ -252,11 +288,11 @@ static void fill_rule(struct verdict *v, const struct judge *j, uint32_t number)
 
 static struct verdict deny_by(const struct judge *j)
 {
-    uint32_t veto = j->first[CLASS_VETO];
+    uint32_t veto = j->first[RANK_VETO];
     struct verdict v = {
         .action = VERDICT_DENY,
         .reason = REASON_VETO,
-        .unattributed = j->unknown[CLASS_VETO],
+        .unattributed = j->unknown[RANK_VETO],
         .expected = j->policy->rules[veto].keywords & KEYWORD_EXPECTED,
     };
     fill_rule(&v, j, veto);
@@ -268,9 +304,9 @@ static struct verdict deny_without(const struct judge *j)
     struct verdict v = {.action = VERDICT_DENY, .reason = REASON_NO_RULE};
     if (j->missed) {
         v.unattributed = true;
-    } else if (j->first[CLASS_BLOCKED] != NO_RULE) {
+    } else if (j->first[RANK_BLOCKED] != NO_RULE) {
         v.reason = REASON_PRIVATE_ADDRESS;
-        fill_rule(&v, j, j->first[CLASS_BLOCKED]);
+        fill_rule(&v, j, j->first[RANK_BLOCKED]);
     }
     return v;
 }
@@ -278,47 +314,49 @@ static struct verdict deny_without(const struct judge *j)
 static struct verdict decide(const struct judge *j)
 {
     const uint32_t *first = j->first;
-    if (first[CLASS_VETO] != NO_RULE)
+    if (first[RANK_VETO] != NO_RULE)
         return deny_by(j);
-    uint32_t insecure = MIN(first[CLASS_INSECURE], first[CLASS_INSECURE_INSPECT]);
-    uint32_t rule = first[CLASS_PASSTHROUGH];
+    uint32_t insecure = MIN(first[RANK_INSECURE], first[RANK_INSECURE_INSPECT]);
+    uint32_t rule = first[RANK_PASSTHROUGH];
     rule = rule != NO_RULE ? rule : insecure;
-    rule = rule != NO_RULE ? rule : first[CLASS_ALLOW];
-    rule = rule != NO_RULE ? rule : first[CLASS_INSPECT];
+    rule = rule != NO_RULE ? rule : first[RANK_ALLOW];
+    rule = rule != NO_RULE ? rule : first[RANK_INSPECT];
     if (rule == NO_RULE)
         return deny_without(j);
-    bool allow = first[CLASS_PASSTHROUGH] != NO_RULE || first[CLASS_INSECURE] != NO_RULE ||
-                 first[CLASS_ALLOW] != NO_RULE;
-    bool stopped = allow && first[CLASS_URL_VETO] != NO_RULE;
+    bool allow = first[RANK_PASSTHROUGH] != NO_RULE || first[RANK_INSECURE] != NO_RULE ||
+                 first[RANK_ALLOW] != NO_RULE;
+    bool stopped = allow && first[RANK_URL_VETO] != NO_RULE;
     struct verdict v = {
         .action = allow && !stopped ? VERDICT_ALLOW : VERDICT_INSPECT,
-        .passthrough = first[CLASS_PASSTHROUGH] != NO_RULE && !stopped,
+        .passthrough = first[RANK_PASSTHROUGH] != NO_RULE && !stopped,
         .private = j->added & ADDS_PRIVATE,
         .websocket = j->event->stage == EVENT_REQUEST && (j->added & ADDS_WEBSOCKET),
         .by_address = j->added & ADDS_BY_ADDRESS,
-        .unattributed = stopped && j->unknown[CLASS_URL_VETO],
+        .unattributed = stopped && j->unknown[RANK_URL_VETO],
     };
     v.insecure = insecure != NO_RULE && !v.passthrough;
-    fill_rule(&v, j, stopped ? first[CLASS_URL_VETO] : rule);
+    fill_rule(&v, j, stopped ? first[RANK_URL_VETO] : rule);
     return v;
 }
 
 /* Of the two halves of a DNS query: that of the resolver asks for a service, that of the name
  * whether the name may be looked up at all. */
-static enum class class_of_lookup(const struct judge *j, const struct entry *e) {
-    bool deny = e->flags & ENTRY_DENY; if (!j->name) return !service_matches(j, e) ? CLASS_NONE
-                                       : deny                                      ? CLASS_VETO
-                                                                                   : CLASS_ALLOW;
-    if (!deny) return CLASS_ALLOW;
-    return e->flags & (ENTRY_URL | ENTRY_PORT_LIMITED) ? CLASS_NONE : CLASS_VETO;
+static enum rank rank_of_lookup(const struct judge *j, const struct entry *e)
+{
+    bool deny = e->flags & ENTRY_DENY;
+    if (!j->name)
+        return !service_matches(j, e) ? RANK_NONE : deny ? RANK_VETO : RANK_ALLOW;
+    if (!deny)
+        return RANK_ALLOW;
+    return e->flags & (ENTRY_URL | ENTRY_PORT_LIMITED) ? RANK_NONE : RANK_VETO;
 }
 
-/* The same for a look-up: a rule below the first that allows may yet fix more of the name. */
-static bool adds_nothing_to_lookup(const struct judge *j, const struct entry *e, enum class class)
+/* The same of a look-up, where a rule below the first that allows may fix more of the name. */
+static bool adds_nothing_to_lookup(const struct judge *j, const struct entry *e, enum rank rank)
 {
-    if (j->first[CLASS_VETO] != NO_RULE && class != CLASS_VETO)
+    if (j->first[RANK_VETO] != NO_RULE && rank != RANK_VETO)
         return true;
-    return j->first[class] <= e->rule && (class == CLASS_VETO || e->fixed <= j->fixed);
+    return j->first[rank] <= e->rule && (rank == RANK_VETO || e->fixed <= j->fixed);
 }
 
 static void note_fixed(struct judge *j, const struct entry *e)
@@ -333,19 +371,19 @@ static void consider_lookup(void *context, const struct entry *e, const char *la
                             size_t label_len)
 {
     struct judge *j = context;
-    enum class class = class_of_lookup(j, e);
-    if (class == CLASS_NONE || adds_nothing_to_lookup(j, e, class) ||
+    enum rank rank = rank_of_lookup(j, e);
+    if (rank == RANK_NONE || adds_nothing_to_lookup(j, e, rank) ||
         !patterns_match(j, e, label, label_len))
         return;
     enum truth suits = set_suits(j, e->set);
     if (suits == TRUTH_NO)
         return;
-    if (suits == TRUTH_UNKNOWN && class != CLASS_VETO) {
+    if (suits == TRUTH_UNKNOWN && rank != RANK_VETO) {
         j->missed = true;
         return;
     }
-    note(j, class, e, suits);
-    if (class == CLASS_ALLOW)
+    note(j, rank, e, suits);
+    if (rank == RANK_ALLOW)
         note_fixed(j, e);
 }
 
@@ -355,7 +393,6 @@ static void judge_init(struct judge *j, const struct policy *p, const struct eve
     *j = (struct judge){
         .seeker = {.matcher = &p->matcher,
                    .event = e,
-                   .certain = process_certain(e->process),
                    .visit = e->stage == EVENT_DNS ? consider_lookup : consider,
                    .context = j},
         .policy = p,
@@ -363,8 +400,8 @@ static void judge_init(struct judge *j, const struct policy *p, const struct eve
         .subject = {e->process, 0},
         .memo = memo,
     };
-    for (size_t class = 0; class < CLASS_COUNT; class ++)
-        j->first[class] = NO_RULE;
+    for (size_t rank = 0; rank < RANK_COUNT; rank++)
+        j->first[rank] = NO_RULE;
     j->closest = NO_RULE;
     j->protos = e->proto == PROTO_TCP ? ENTRY_TCP : e->proto == PROTO_UDP ? ENTRY_UDP : 0u;
 }
@@ -385,32 +422,28 @@ static struct verdict match_dns(const struct policy *p, const struct event *e)
     }
     if (e->has_dst && !self)
         seek_blocks(&resolver.seeker, e->dst_ip);
-    uint32_t name_veto = name.first[CLASS_VETO], resolver_veto = resolver.first[CLASS_VETO];
+    uint32_t name_veto = name.first[RANK_VETO], resolver_veto = resolver.first[RANK_VETO];
     if (name_veto != NO_RULE || resolver_veto != NO_RULE)
         return deny_by(name_veto < resolver_veto ? &name : &resolver);
-    bool by_name = name.first[CLASS_ALLOW] != NO_RULE;
-    bool by_resolver = self || resolver.first[CLASS_ALLOW] != NO_RULE;
+    bool by_name = name.first[RANK_ALLOW] != NO_RULE;
+    bool by_resolver = self || resolver.first[RANK_ALLOW] != NO_RULE;
     struct verdict v = {.action = VERDICT_DENY, .reason = REASON_NO_RULE};
     if (by_name && by_resolver) {
         v = (struct verdict){.action = VERDICT_ALLOW};
         v.zone = name.fixed == FIXED_ALL ? NULL : p->rules[name.closest].host.suffix;
-        fill_rule(&v, &name, name.first[CLASS_ALLOW]);
+        fill_rule(&v, &name, name.first[RANK_ALLOW]);
     } else {
         v.unattributed = (by_name || name.missed) && (by_resolver || resolver.missed);
     }
     return v;
 }
 
-/* Where the event goes to, and what that means for rules by name. */
+/* What address it is about, and whether rules by name count for it. */
 static void judge_destination(struct judge *j)
 {
     const struct event *e = j->event;
     j->has_address = e->has_dst;
     j->address = e->dst_ip;
-    if (e->has_dst) {
-        j->is_private = address_is_private(e->dst_ip);
-        j->is_metadata = address_is_metadata(e->dst_ip);
-    }
     if (e->host) /* no name begins with a digit and ends like an address; most need no parsing */
         j->has_literal = e->host[0] >= '0' && e->host[0] <= '9' &&
                          address_parse(e->host, strlen(e->host), &j->literal);

@@ -256,6 +256,25 @@ static void close_gaps(struct matcher *m)
     m->entries = entries ? entries : m->entries;
 }
 
+static void show_few(const struct matcher *m, uint32_t *lists, uint16_t has, uint8_t *few)
+{
+    const struct rule_list *list = &m->lists[*lists];
+    if ((has & (has - 1)) != 0 || list->guards || list->n > UINT8_MAX)
+        return;
+    *lists = list->begin;
+    *few = (uint8_t)list->n;
+}
+
+/* Spares judging the look at a list that is the only one of its node. */
+static void shorten_ways(struct matcher *m)
+{
+    for (size_t i = 0; i < m->names.n; i++)
+        show_few(m, &m->names.nodes[i].lists, m->names.nodes[i].has, &m->names.nodes[i].few);
+    for (size_t i = 0; i < m->addresses.n; i++)
+        show_few(m, &m->addresses.nodes[i].lists, m->addresses.nodes[i].has,
+                 &m->addresses.nodes[i].few);
+}
+
 static int make_lists(struct build *b)
 {
     struct matcher *m = b->matcher;
@@ -287,6 +306,8 @@ int matcher_build(struct matcher *m, const struct rule *rules, size_t n)
     b.places = calloc(n + 1, sizeof(*b.places));
     if (b.places && place_addresses(&b) == 0 && place_names(&b) == 0 && make_lists(&b) == 0)
         result = matcher_guard_lists(m, rules);
+    if (result == 0)
+        shorten_ways(m);
     free(b.places);
     return result;
 }

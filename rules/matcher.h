@@ -87,7 +87,8 @@ void matcher_release(struct matcher *m) NONNULL(1);
 static inline const struct rule_list *matcher_list(const struct matcher *m, uint32_t first,
                                                    uint16_t has, uint16_t bit)
 {
-    return &m->lists[first + (unsigned)__builtin_popcount(has & (bit - 1u))];
+    unsigned before = has & (bit - 1u);
+    return &m->lists[before ? first + (unsigned)__builtin_popcount(before) : first];
 }
 
 static inline bool rule_goes_by_address(const struct rule *r)

@@ -15,6 +15,7 @@ struct name_node {
     uint32_t lists;     /* the first of its lists, as in matcher.h */
     uint16_t has;       /* which lists: a bit each */
     uint8_t len;
+    uint8_t few; /* it has one list, of this many entries, and `lists` is the first of these */
 };
 
 struct name_slot {

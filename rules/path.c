@@ -41,16 +41,25 @@ static int hex_digit(char c)
     return -1;
 }
 
+enum { UNRESERVED = 1, IN_SEGMENT = 2 }; /* IN_SEGMENT: may stand there by itself, RFC 3986 */
+
+#define PLAIN (UNRESERVED | IN_SEGMENT)
+static const unsigned char characters[256] = {
+    ['a' ... 'z'] = PLAIN, ['A' ... 'Z'] = PLAIN, ['0' ... '9'] = PLAIN, ['-'] = PLAIN,
+    ['.'] = PLAIN,         ['_'] = PLAIN,         ['~'] = PLAIN,         ['!'] = IN_SEGMENT,
+    ['$'] = IN_SEGMENT,    ['&'] = IN_SEGMENT,    ['\''] = IN_SEGMENT,   ['('] = IN_SEGMENT,
+    [')'] = IN_SEGMENT,    ['*'] = IN_SEGMENT,    ['+'] = IN_SEGMENT,    [','] = IN_SEGMENT,
+    [';'] = IN_SEGMENT,    ['='] = IN_SEGMENT,    [':'] = IN_SEGMENT,    ['@'] = IN_SEGMENT,
+};
+
 static bool is_unreserved(unsigned char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("-._~", c));
+    return characters[c] & UNRESERVED;
 }
 
-/* A character that RFC 3986 allows to stand in a segment by itself. */
 static bool is_segment_char(unsigned char c)
 {
-    return is_unreserved(c) || (c != '\0' && strchr("!$&'()*+,;=:@", c));
+    return characters[c] & IN_SEGMENT;
 }
 
 /* One character or escape of a segment; returns how many bytes it took, or a negative errno. */
@@ -137,6 +146,10 @@ int rule_path_normalize(const char *path, size_t len, char *out, size_t size, si
         size_t start = w.len;
         put(&w, '/');
         for (i++; i < len && path[i] != '/';) {
+            if (is_segment_char((unsigned char)path[i])) { /* nearly all */
+                put(&w, path[i++]);
+                continue;
+            }
             int taken = put_char(&w, path + i, len - i);
             if (taken < 0)
                 return taken;

@@ -15,6 +15,7 @@ struct prefix_node {
     uint32_t lists;  /* the first of its lists, as in matcher.h */
     uint16_t has;    /* which lists: a bit each */
     uint8_t bits;
+    uint8_t few; /* it has one list, of this many entries, and `lists` is the first of these */
 };
 
 /* From here to the next start, the smallest block is this one. */

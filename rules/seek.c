@@ -58,8 +58,9 @@ static bool guards_tell(const struct search *s)
 {
     const struct seeker *k = s->seeker;
     unsigned kinds = s->guards->needs >> GUARD_KINDS_SHIFT;
-    return !(kinds & ~k->certain) &&
-           (k->path || !(s->guards->needs & guard_place_bits(GUARD_PATH)));
+    if ((s->guards->needs & guard_place_bits(GUARD_PATH)) && !k->path)
+        return false;
+    return kinds == 0 || !(kinds & ~process_certain(k->event->process));
 }
 
 static void search_guards(struct search *s)
@@ -80,16 +81,23 @@ static void search_guards(struct search *s)
         process_texts(k->event->process, needs >> GUARD_KINDS_SHIFT, search_text, s);
 }
 
-static void seek_list(const struct seeker *k, uint32_t first, uint16_t has, uint16_t bit,
+/* Of a node; most have one list and need no look at it. */
+struct lists_of {
+    uint32_t first;
+    uint16_t has;
+    uint8_t few;
+};
+
+static void seek_list(const struct seeker *k, struct lists_of lists, uint16_t bit,
                       const char *label, size_t label_len)
 {
-    if (!(has & bit))
-        return;
     const struct matcher *m = k->matcher;
-    struct search s = {.seeker = k,
-                       .list = matcher_list(m, first, has, bit),
-                       .label = label,
-                       .label_len = label_len};
+    struct search s = {.seeker = k, .label = label, .label_len = label_len};
+    if (!(lists.has & bit))
+        return;
+    if (lists.few)
+        return visit(&s, lists.first, lists.few);
+    s.list = matcher_list(m, lists.first, lists.has, bit);
     visit(&s, s.list->begin, s.list->guarded);
     if (s.list->guards) {
         s.guards = &m->guards[s.list->guards - 1];
@@ -108,9 +116,10 @@ static void seek_relation(const struct seeker *k, const struct name_node *node,
                           enum relation relation, const char *label, size_t label_len)
 {
     enum list_kind urls;
-    seek_list(k, node->lists, node->has, list_bit(relation, LIST_PLAIN), label, label_len);
+    const struct lists_of lists = {node->lists, node->has, node->few};
+    seek_list(k, lists, list_bit(relation, LIST_PLAIN), label, label_len);
     if (kind_of_urls(k->event, &urls))
-        seek_list(k, node->lists, node->has, list_bit(relation, urls), label, label_len);
+        seek_list(k, lists, list_bit(relation, urls), label, label_len);
 }
 
 void seek_name(const struct seeker *k, const char *name, size_t len)
@@ -138,14 +147,18 @@ void seek_blocks(const struct seeker *k, uint32_t ip)
 {
     const struct prefix_table *t = &k->matcher->addresses;
     for (const struct prefix_node *node = prefix_table_find(t, ip); node;
-         node = prefix_table_up(t, node))
-        seek_list(k, node->lists, node->has, list_bit(RELATION_EXACT, LIST_PLAIN), NULL, 0);
+         node = prefix_table_up(t, node)) {
+        const struct lists_of lists = {node->lists, node->has, node->few};
+        seek_list(k, lists, list_bit(RELATION_EXACT, LIST_PLAIN), NULL, 0);
+    }
 }
 
 void seek_address_urls(const struct seeker *k, uint32_t ip)
 {
     enum list_kind urls;
     const struct prefix_node *node = prefix_table_find(&k->matcher->addresses, ip);
-    if (node && node->bits == 32 && kind_of_urls(k->event, &urls))
-        seek_list(k, node->lists, node->has, list_bit(RELATION_EXACT, urls), NULL, 0);
+    if (!node || node->bits < 32 || !kind_of_urls(k->event, &urls))
+        return;
+    const struct lists_of lists = {node->lists, node->has, node->few};
+    seek_list(k, lists, list_bit(RELATION_EXACT, urls), NULL, 0);
 }

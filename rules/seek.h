@@ -12,7 +12,6 @@ struct seeker {
     const struct event *event;
     const char *path; /* normal form, or NULL where it has none */
     size_t path_len;
-    unsigned certain; /* selectors that are known to match or not, a bit for each kind */
     /* Looks at an entry; label is the one that its wildcard is about, or NULL. */
     void (*visit)(void *context, const struct entry *e, const char *label, size_t label_len);
     void *context;
