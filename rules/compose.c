@@ -146,6 +146,13 @@ static void say_narrowed(struct draft *d, const struct extras *own)
 
 static const struct port_list *one_port(struct arena *arena, uint16_t port, struct port_list *out)
 {
+    static const struct port_range common[] = {{443, 443}, {80, 80}};
+    for (size_t i = 0; i < ARRAY_SIZE(common); i++) {
+        if (common[i].low == port) {
+            *out = (struct port_list){&common[i], 1, false};
+            return out;
+        }
+    }
     struct port_range *range = arena_alloc(arena, sizeof(*range));
     if (!range)
         return NULL;
@@ -227,7 +234,7 @@ bool rule_compose(struct reporter *r, struct arena *arena, struct context *conte
     struct draft d = {.r = r, .arena = arena, .context = context, .rule = out};
     struct extras extras;
     *out = (struct rule){.action = action, .open = context->open};
-    if (!extras_init(&extras, arena, words->n))
+    if (!extras_init(&extras, arena, words))
         return false;
     bool good = take_methods(&d, words, &first);
     bool known = take_target(&d, words, &first);

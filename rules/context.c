@@ -86,7 +86,13 @@ bool selectors_merge(struct arena *arena, const struct selector *own, size_t n_o
                      const struct selector *added, size_t n_added, const struct selector **out,
                      size_t *n_out)
 {
-    struct selector *list = arena_array(arena, n_own + n_inherited + n_added + 1, sizeof(*list));
+    /* Lists are not changed any more: where one is all there is, it is shared. */
+    if (n_added == 0 && (n_own == 0 || n_inherited == 0)) {
+        *out = n_own > 0 ? own : inherited;
+        *n_out = n_own + n_inherited;
+        return true;
+    }
+    struct selector *list = arena_array(arena, n_own + n_inherited + n_added, sizeof(*list));
     size_t n = 0;
     if (!list)
         return false;
@@ -138,7 +144,7 @@ bool context_parse(struct reporter *r, struct arena *arena, const struct context
         return false;
     }
     if (!words_split(r, span_cut(header, 1, header.len - 2), words) ||
-        !extras_init(&h.extras, arena, words->n))
+        !extras_init(&h.extras, arena, words))
         return false;
     bool good = true;
     for (size_t i = 0; i < words->n; i++)

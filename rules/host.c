@@ -58,11 +58,9 @@ static struct span label_take(struct span *rest)
     return label;
 }
 
-/* A fixed name: the whole target, or what stands behind the wildcard. */
-static bool fixed_parse(struct reporter *r, struct arena *arena, struct span s,
-                        struct host_pattern *out)
+/* Says why this is no name; always false. */
+static bool refuse_fixed(struct reporter *r, struct span s)
 {
-    char name[NAME_MAX_LEN + 1];
     struct span rest = s, label = s;
     size_t where, n;
     char scratch[LABEL_MAX_LEN];
@@ -80,16 +78,23 @@ static bool fixed_parse(struct reporter *r, struct arena *arena, struct span s,
             return false;
         }
     }
-    if (name_normalize(s.text, s.len, name) < 0) {
-        enum label_problem problem = LABEL_GOOD;
-        if (label_is_ascii(label.text, label.len))
-            problem = label_check_last(label.text, label.len, &where);
-        if (problem != LABEL_GOOD)
-            say_label(r, label, problem, where);
-        else
-            reporter_error(r, s.at, "the name is longer than 253 characters; write a shorter one");
-        return false;
-    }
+    enum label_problem problem = LABEL_GOOD;
+    if (label_is_ascii(label.text, label.len))
+        problem = label_check_last(label.text, label.len, &where);
+    if (problem != LABEL_GOOD)
+        say_label(r, label, problem, where);
+    else
+        reporter_error(r, s.at, "the name is longer than 253 characters; write a shorter one");
+    return false;
+}
+
+/* A fixed name: the whole target, or what stands behind the wildcard. */
+static bool fixed_parse(struct reporter *r, struct arena *arena, struct span s,
+                        struct host_pattern *out)
+{
+    char name[NAME_MAX_LEN + 1];
+    if (name_normalize(s.text, s.len, name) < 0)
+        return refuse_fixed(r, s);
     out->suffix_len = strlen(name);
     out->suffix = arena_copy(arena, name, out->suffix_len);
     return out->suffix != NULL;
@@ -104,7 +109,7 @@ static bool shape_check(struct reporter *r, struct span s)
         reporter_error(r, s.at,
                        "a lone * would be every name; write *.example.com, or 0.0.0.0/0 for every "
                        "address");
-    else if (memmem(s.text, s.len, "**", 2))
+    else if (span_find(s, '*') < s.len && memmem(s.text, s.len, "**", 2))
         reporter_error(r, s.at + (size_t)((char *)memmem(s.text, s.len, "**", 2) - s.text),
                        "** is no wildcard; write a single *, such as *.example.com");
     else if (s.text[s.len - 1] == '.')

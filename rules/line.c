@@ -55,12 +55,30 @@ static size_t utf8_length(const unsigned char *s, size_t len)
     return 0;
 }
 
+/* Whether all is printable ASCII, as nearly every line is: eight bytes at a time. */
+static bool is_printable(struct span s)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    uint64_t odd = 0;
+    for (; s.len >= 8; s.text += 8, s.len -= 8) {
+        uint64_t eight;
+        memcpy(&eight, s.text, sizeof(eight));
+        /* Beyond ASCII, below a blank, or DEL. */
+        odd |= (eight | (eight - ones * 0x20) | (eight + ones)) & tops;
+    }
+    for (size_t i = 0; i < s.len; i++)
+        odd |= (unsigned char)s.text[i] < 0x20 || (unsigned char)s.text[i] > 0x7e;
+    return odd == 0;
+}
+
 bool line_check(struct reporter *r, struct span line)
 {
     if (line.len > LINE_MAX_LEN) {
         reporter_error(r, LINE_MAX_LEN, "the line is longer than 64 KiB; write shorter ones");
         return false;
     }
+    if (is_printable(line))
+        return true;
     for (size_t i = 0; i < line.len;) {
         size_t n = utf8_length((const unsigned char *)line.text + i, line.len - i);
         if (line.text[i] == '\0' || n == 0) {
@@ -112,7 +130,8 @@ struct span line_content(struct span line)
     size_t start = 0, end = line.len;
     while (start < end && is_blank(line.text[start]))
         start++;
-    for (size_t i = start; i < line.len; i++) {
+    bool comment = span_find(line, '#') < line.len;
+    for (size_t i = start; comment && i < line.len; i++) {
         if (line.text[i] == '#' && !scan.quote && (i == start || is_blank(line.text[i - 1]))) {
             end = i;
             break;
@@ -126,6 +145,8 @@ struct span line_content(struct span line)
 
 bool line_check_content(struct reporter *r, struct span content)
 {
+    if (is_printable(content))
+        return true;
     for (size_t i = 0; i < content.len; i++) {
         unsigned char c = (unsigned char)content.text[i];
         if ((c < 0x20 && c != '\t') || c == 0x7f) {
@@ -208,8 +229,9 @@ static bool expand_pass(struct reporter *r, struct span s, char *out, uint32_t *
 bool line_expand(struct reporter *r, struct arena *arena, struct span *content, bool *open)
 {
     size_t len;
-    if (!memmem(content->text, content->len, "{owner}", 7) &&
-        !memmem(content->text, content->len, "{repo}", 6))
+    if (span_find(*content, '{') == content->len ||
+        (!memmem(content->text, content->len, "{owner}", 7) &&
+         !memmem(content->text, content->len, "{repo}", 6)))
         return true;
     if (!expand_pass(r, *content, NULL, NULL, &len, open))
         return false;
@@ -250,11 +272,27 @@ static bool words_add(struct words *w, struct span word)
     return true;
 }
 
+/* Without a quote there is nothing to watch for but blanks. */
+static bool split_at_blanks(struct span content, struct words *out)
+{
+    for (size_t i = 0; i < content.len;) {
+        size_t start = i;
+        while (i < content.len && !is_blank(content.text[i]))
+            i++;
+        if (i > start && !words_add(out, span_cut(content, start, i - start)))
+            return false;
+        i++;
+    }
+    return true;
+}
+
 bool words_split(struct reporter *r, struct span content, struct words *out)
 {
     struct scan scan = {0};
     size_t start = 0;
     out->n = 0;
+    if (span_find(content, '"') == content.len && span_find(content, '`') == content.len)
+        return split_at_blanks(content, out);
     for (size_t i = 0; i <= content.len; i++) {
         bool end = i == content.len || (!scan.quote && is_blank(content.text[i]));
         if (end && i > start && !words_add(out, span_cut(content, start, i - start)))

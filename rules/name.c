@@ -105,6 +105,33 @@ int label_normalize(const char *label, size_t len, char *out, size_t *out_len)
     return 0;
 }
 
+/* As most names are: ASCII, with nothing to look at twice but hyphens. Returns the length, or 0
+ * where it is no name or has to be looked at label by label. */
+static size_t normalize_plain(const char *name, size_t len, char *out)
+{
+    size_t start = 0;
+    if (len == 0 || len > NAME_MAX_LEN)
+        return 0;
+    for (size_t i = 0; i < len; i++) {
+        char c = lower(name[i]);
+        bool edge = i == start || i + 1 == len || name[i + 1] == '.';
+        if (c == '.' ? i == start
+                     : !((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
+                         (c == '-' && !edge)))
+            return 0;
+        out[i] = c;
+        if (c == '.')
+            start = i + 1;
+        else if (i - start >= LABEL_MAX_LEN)
+            return 0;
+    }
+    size_t where;
+    if (label_check_last(out + start, len - start, &where) != LABEL_GOOD)
+        return 0;
+    out[len] = '\0';
+    return len;
+}
+
 int name_normalize(const char *name, size_t len, char *out)
 {
     size_t used = 0, start = 0, last = 0, where;
@@ -112,6 +139,8 @@ int name_normalize(const char *name, size_t len, char *out)
     out[0] = '\0';
     if (len > 0 && name[len - 1] == '.')
         len--;
+    if (normalize_plain(name, len, out) > 0)
+        return 0;
     for (size_t i = 0; i <= len; i++) {
         size_t n;
         if (i < len && name[i] != '.')

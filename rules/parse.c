@@ -102,7 +102,8 @@ static void add_rule(struct parser *p, struct rule *rule)
 /* In a workflow file GitHub fills these in before the filter sees the policy. */
 static bool has_expression(struct span content)
 {
-    return memmem(content.text, content.len, "${{", 3) != NULL;
+    return span_find(content, '$') < content.len &&
+           memmem(content.text, content.len, "${{", 3) != NULL;
 }
 
 static bool compose(struct parser *p, struct frame *f, enum rule_action action, struct rule *rule)
@@ -190,7 +191,7 @@ static bool include_selectors(struct parser *p, const struct frame *f,
     struct arena *arena = &p->policy->arena;
     struct extras extras;
     bool good = true;
-    if (!extras_init(&extras, arena, p->words.n))
+    if (!extras_init(&extras, arena, &p->words))
         return false;
     for (size_t i = 2; i < p->words.n; i++) {
         struct span word = p->words.list[i];

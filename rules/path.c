@@ -201,7 +201,7 @@ const char *path_pattern_parse(struct reporter *r, struct arena *arena, const ch
         return NULL;
     size_t prefix = base && strcmp(base, "/") != 0 ? strlen(base) : 0;
     size_t size = prefix + s.len + 2;
-    char *out = arena_alloc(arena, size);
+    char *out = arena_text(arena, size);
     size_t len;
     if (!out)
         return NULL;

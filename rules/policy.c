@@ -67,6 +67,8 @@ static void port_set_add(struct port_set *s, const struct port_list *ports)
 
 int policy_seal(struct policy *p)
 {
+    struct rule *rules = reallocarray(p->rules, p->n_rules + 1, sizeof(*rules));
+    p->rules = rules ? rules : p->rules; /* without the room for more */
     for (size_t i = 0; i < p->n_rules; i++) {
         const struct rule *r = &p->rules[i];
         if (rule_is(r, SET_URL))

@@ -23,6 +23,8 @@ static struct span span_from(struct span s, size_t from)
 static bool looks_like_ipv6(struct span s)
 {
     size_t colons = 0, other = 0;
+    if (span_find(s, ':') == s.len && (s.len == 0 || s.text[0] != '['))
+        return false;
     for (size_t i = 0; i < s.len; i++) {
         if (s.text[i] == ':')
             colons++;

@@ -33,5 +33,5 @@ static inline bool span_has(struct span s, const char *text, size_t len)
 
 static inline bool span_is_url(struct span s)
 {
-    return span_has(s, "://", 3);
+    return span_find(s, ':') < s.len && span_has(s, "://", 3);
 }

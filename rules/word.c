@@ -50,11 +50,14 @@ const char *keyword_misplaced(unsigned keyword, enum rule_action action, enum ta
     return NULL;
 }
 
-bool extras_init(struct extras *e, struct arena *arena, size_t n_words)
+bool extras_init(struct extras *e, struct arena *arena, const struct words *words)
 {
+    size_t n = 0;
+    for (size_t i = 0; i < words->n; i++)
+        n += selector_is(words->list[i]);
     *e = (struct extras){0};
-    e->selectors = arena_array(arena, n_words + 1, sizeof(*e->selectors));
-    return e->selectors != NULL;
+    e->selectors = n > 0 ? arena_array(arena, n, sizeof(*e->selectors)) : NULL;
+    return n == 0 || e->selectors;
 }
 
 static bool add_selector(struct extras *e, struct reporter *r, struct arena *arena,

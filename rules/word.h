@@ -19,7 +19,8 @@ const char *keyword_name(unsigned keyword) NODISCARD;
 const char *keyword_misplaced(unsigned keyword, enum rule_action action, enum target_type type);
 
 /* Makes room for as many selectors as there can be. */
-bool extras_init(struct extras *e, struct arena *arena, size_t n_words) NODISCARD NONNULL(1, 2);
+bool extras_init(struct extras *e, struct arena *arena, const struct words *words) NODISCARD
+    NONNULL(1, 2, 3);
 /* Takes one word in. False when it is bad, after saying why. */
 bool extras_add(struct extras *e, struct reporter *r, struct arena *arena,
                 struct span word) NODISCARD NONNULL(1, 2, 3);
