@@ -4,6 +4,7 @@
 #include "rules/lint.h"
 
 #include <libpsl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "rules/cover.h"
@@ -22,6 +23,8 @@ struct lint {
     bool (*is_partner)(const struct rule *rule, const struct rule *other);
     size_t looks;
     struct rule_index index;
+    const struct rule **name_vetoes; /* those by name, in file order */
+    size_t n_name_vetoes;
 };
 
 /* A macro for the sake of the format check. */
@@ -213,14 +216,25 @@ static bool ports_touch(const struct port_list *a, const struct port_list *b)
     return false;
 }
 
+/* Found once: most policies have none, and each address rule asks. */
+static bool find_name_vetoes(struct lint *l)
+{
+    const struct policy *p = l->policy;
+    l->name_vetoes = calloc(p->n_rules + 1, sizeof(*l->name_vetoes));
+    for (size_t i = 0; l->name_vetoes && i < p->n_rules; i++) {
+        const struct rule *r = &p->rules[i];
+        bool named = rule_is(r, SET_HOST) || (rule_is(r, SET_URL) && !r->url.by_address);
+        if (r->action == RULE_DENY && named)
+            l->name_vetoes[l->n_name_vetoes++] = r;
+    }
+    return l->name_vetoes != NULL;
+}
+
 static const struct rule *first_name_veto(struct lint *l)
 {
-    for (size_t i = 0; i < l->policy->n_rules && l->looks < LOOKS_MAX; i++, l->looks++) {
-        const struct rule *veto = &l->policy->rules[i];
-        bool named = rule_is(veto, SET_HOST) || (rule_is(veto, SET_URL) && !veto->url.by_address);
-        if (veto->action == RULE_DENY && named && ports_touch(&veto->ports, &l->rule->ports))
-            return veto;
-    }
+    for (size_t i = 0; i < l->n_name_vetoes && l->looks < LOOKS_MAX; i++, l->looks++)
+        if (ports_touch(&l->name_vetoes[i]->ports, &l->rule->ports))
+            return l->name_vetoes[i];
     return NULL;
 }
 
@@ -244,11 +258,12 @@ void policy_lint(const struct policy *p, struct reporter *r)
         lint_reach, lint_public_suffix, lint_apex, lint_url, lint_udp, lint_loopback, lint_address,
     };
     struct lint l = {.policy = p, .reporter = r, .psl = psl_builtin()};
-    int result = rule_index_build(&l.index, p->rules, p->n_rules);
-    for (size_t i = 0; result == 0 && i < p->n_rules; i++) {
+    bool ready = rule_index_build(&l.index, p->rules, p->n_rules) == 0 && find_name_vetoes(&l);
+    for (size_t i = 0; ready && i < p->n_rules; i++) {
         l.rule = &p->rules[i];
         for (size_t k = 0; k < ARRAY_SIZE(lints) && !l.rule->open; k++)
             lints[k](&l);
     }
     rule_index_release(&l.index);
+    free(l.name_vetoes);
 }

@@ -390,8 +390,30 @@ static void test_lines(void **state)
     }
 }
 
+/* What is said of the first lines of a long policy is said of the last ones. */
+static void test_warnings_of_long_policies(void **state)
+{
+    (void)state;
+    static char text[90000 * 20 + 64];
+    struct said said = {0};
+    const struct policy_options options = {.diagnose = said_add, .diagnose_context = &said};
+    size_t n = 0;
+    for (unsigned i = 0; i < 90000; i++)
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "%u.%u.%u.1\n", 1 + i % 200,
+                              i / 200 % 250, i / 50000);
+    snprintf(text + n, sizeof(text) - n, "x.org\nx.org\n");
+    struct policy *p = parse_text(text, &options);
+    assert_non_null(p);
+    assert_string_equal(said.text, "t:90002:1: warning: the rule stands already at t:90001; take "
+                                   "one of them away\n");
+    policy_unref(p);
+}
+
 int main(void)
 {
-    static const struct unit_test tests[] = {REPORT("-", test_lines)};
+    static const struct unit_test tests[] = {
+        REPORT("-", test_lines),
+        REPORT("-", test_warnings_of_long_policies),
+    };
     return unit_run(tests, ARRAY_SIZE(tests));
 }
