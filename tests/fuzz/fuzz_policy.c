@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * Policy text from anywhere, then events made of the rest of the bytes: no input may crash the
- * parser or the matcher, and no veto may open anything. What stands behind the first NUL is a
- * name and a path. */
+ * parser or the matcher, no veto may open anything, and the plain matcher must say the same. What
+ * stands behind the first NUL is a name and a path. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "rules/policy.h"
+#include "tests/unit/plain_match.h"
 
 static void ignore(void *context, const struct diagnostic *d)
 {
@@ -55,7 +56,16 @@ static void ask(const struct policy *p, const char *name, const char *path, unsi
                                 .https = bits >> 3 & 1,
                                 .path = path,
                                 .process = bits >> 20 & 1 ? NULL : &process};
-        struct verdict v = policy_match(p, &e);
+        struct verdict v = policy_match(p, &e), plain = plain_match(p, &e);
+        if (v.action != plain.action || v.reason != plain.reason || v.rule != plain.rule ||
+            v.name != plain.name || v.passthrough != plain.passthrough ||
+            v.insecure != plain.insecure || v.websocket != plain.websocket ||
+            v.private != plain.private || v.expected != plain.expected ||
+            v.by_address != plain.by_address || v.unattributed != plain.unattributed ||
+            !v.zone != !plain.zone || (v.zone && strcmp(v.zone, plain.zone) != 0))
+            abort();
+        if (v.zone && (v.action != VERDICT_ALLOW || stage != EVENT_DNS))
+            abort();
         if (v.action != VERDICT_DENY && (policy_rule_count(p) == 0 || !v.rule || !v.file))
             abort();
         if (v.reason == REASON_VETO && strncmp(v.rule, "deny", 4) != 0)
