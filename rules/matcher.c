@@ -67,7 +67,10 @@ static int place_addresses(struct build *b)
 
 static int place_names(struct build *b)
 {
-    if (name_table_init(&b->matcher->names, b->n) < 0)
+    size_t n = 0;
+    for (size_t i = 0; i < b->n; i++)
+        n += !rule_goes_by_address(&b->rules[i]);
+    if (name_table_init(&b->matcher->names, n) < 0)
         return -ENOMEM;
     for (size_t i = 0; i < b->n; i++) {
         const struct rule *r = &b->rules[i];

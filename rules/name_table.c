@@ -26,7 +26,7 @@ static uint64_t depth_bit(size_t depth)
 int name_table_init(struct name_table *t, size_t n)
 {
     size_t size = 16;
-    while (size < n * 2)
+    while (size < n + n / 2) /* between a third and two thirds full: small tables stay in caches */
         size *= 2;
     *t = (struct name_table){.mask = size - 1};
     t->slots = calloc(size, sizeof(*t->slots));
