@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Events for the policies of policies.h: of every stage, by processes that are known, and of each
- * four about one that no rule names. */
+ * Events for the policies of policies.h, of every stage: of each four one that no rule is about,
+ * and of each sixteen one that is made to cost, by a process of which little is known, or none, or
+ * with a path that holds many rules' paths. */
 #pragma once
 
 #include "bench/policies.h"
@@ -14,7 +15,7 @@ struct bench_event {
 };
 
 struct bench_process {
-    struct event_process p;
+    struct event_process p, little; /* as it is, and as it is known where not all could be read */
     const char *args[BENCH_ARGS], *parents[2];
     char exe[64], job[64], long_arg[128];
 };
@@ -43,6 +44,9 @@ static inline void bench_processes(struct bench_process *list)
             .cgroup = i % 2 ? "/system.slice/docker-0123456789abcdef.scope"
                             : "/user.slice/user-1000.slice/session-1.scope",
         };
+        b->little = b->p;
+        b->little.known = FACT_USER | FACT_CGROUP | FACT_ARGS;
+        b->little.args_cut = true;
     }
 }
 
@@ -92,6 +96,22 @@ static inline void bench_by_name(struct bench_random *r, struct bench_event *b,
     b->e.path = b->path;
 }
 
+static inline void bench_hard(struct bench_policy *p, const struct bench_process *process,
+                              struct bench_event *b)
+{
+    switch (bench_below(&p->random, 3)) {
+    case 0:
+        b->e.process = NULL;
+        break;
+    case 1:
+        b->e.process = &process->little;
+        break;
+    default:
+        if (b->e.path && p->long_path[0])
+            b->e.path = p->long_path;
+    }
+}
+
 static inline void bench_event(struct bench_policy *p, const struct bench_process *processes,
                                struct bench_event *b)
 {
@@ -108,6 +128,8 @@ static inline void bench_event(struct bench_policy *p, const struct bench_proces
         bench_by_name(r, b, s);
     else
         bench_by_address(r, b, s);
+    if (bench_below(r, 16) == 0)
+        bench_hard(p, &processes[s->who], b);
     if (bench_below(r, 4) != 0)
         return;
     /* One that misses: a name, a path or an address that nothing is about. */

@@ -35,6 +35,7 @@ struct bench_policy {
     struct bench_sample *samples; /* owned, one for each line */
     size_t n;
     struct bench_random random;
+    char long_path[8192]; /* paths of many rules in one, as somebody would write to make work */
 };
 
 /* splitmix64 */
@@ -262,6 +263,9 @@ static inline void bench_write(struct bench_policy *p, const struct bench_kind *
         kind->rule(p, &p->samples[i], i);
         bench_say(p, "\n");
     }
+    for (size_t i = 0, n = 0; i < kind->n && n + sizeof(p->samples->path) < sizeof(p->long_path);
+         i++)
+        n += (size_t)snprintf(p->long_path + n, sizeof(p->long_path) - n, "%s", p->samples[i].path);
 }
 
 static inline void bench_release(struct bench_policy *p)
