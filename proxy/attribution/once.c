@@ -1,40 +1,19 @@
 /* SPDX-License-Identifier: MIT
- * A window of bits that moves on with the newest number. */
+ * The newest number at each place, moved on by compare-and-swap: of two who take the same number
+ * one sees what the other has written. */
 #include "attribution/once.h"
 
-#include <string.h>
+#include <assert.h>
 
-static uint64_t bit_of(uint64_t number)
-{
-    return UINT64_C(1) << (number % 64);
-}
-
-static uint64_t *word_of(struct once *o, uint64_t number)
-{
-    return &o->taken[number % ONCE_WINDOW / 64];
-}
-
-/* The places that come into the window belonged to numbers that leave it. */
-static void move_on(struct once *o, uint64_t newest)
-{
-    if (newest - o->newest >= ONCE_WINDOW) {
-        memset(o->taken, 0, sizeof o->taken);
-        o->newest = newest;
-    }
-    while (o->newest < newest) {
-        o->newest++;
-        *word_of(o, o->newest) &= ~bit_of(o->newest);
-    }
-}
+static_assert(ATOMIC_LONG_LOCK_FREE == 2 && sizeof(_Atomic uint64_t) == 8, "shared by processes");
 
 bool once_take(struct once *o, uint64_t number)
 {
-    if (!number || (o->newest >= ONCE_WINDOW && number <= o->newest - ONCE_WINDOW))
-        return false;
-    if (number > o->newest)
-        move_on(o, number);
-    if (*word_of(o, number) & bit_of(number))
-        return false;
-    *word_of(o, number) |= bit_of(number);
-    return true;
+    _Atomic uint64_t *place = &o->newest[number % ONCE_WINDOW];
+    uint64_t newest = atomic_load_explicit(place, memory_order_relaxed);
+    while (number > newest)
+        if (atomic_compare_exchange_weak_explicit(place, &newest, number, memory_order_relaxed,
+                                                  memory_order_relaxed))
+            return true;
+    return false;
 }

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "attribution/once.h"
 #include "attribution/owner.h"
 
 #define BUCKETS 1024
@@ -22,10 +21,10 @@ struct who {
     struct requests *requests;
     struct ipc *keeper;
     int flows_fd;
+    struct once *connections; /* that have been asked for */
     bool digests;
     size_t n;
     struct cached *buckets[BUCKETS];
-    struct once connections; /* that have been asked for */
 };
 
 struct who_query {
@@ -36,13 +35,15 @@ struct who_query {
     void *context;
 };
 
-struct who *who_new(struct requests *requests, struct ipc *keeper, int flows_fd, bool digests)
+struct who *who_new(struct requests *requests, struct ipc *keeper, int flows_fd,
+                    struct once *connections, bool digests)
 {
     struct who *w = calloc(1, sizeof *w);
     if (w) {
         w->requests = requests;
         w->keeper = keeper;
         w->flows_fd = flows_fd;
+        w->connections = connections;
         w->digests = digests;
     }
     return w;
@@ -124,12 +125,11 @@ static void on_answer(void *context, const struct ipc_message *m)
 }
 
 /* An entry of a TCP connection answers once: whoever comes from the same port without an entry of
- * his own (a socket that no hook sees) is not its owner. One that went to a proxy before us may
- * answer again; those that waited while there was none must not be lost. */
+ * his own (a socket that no hook sees) is not its owner. */
 static bool owner_of(struct who *w, const struct flow_key *key, struct flow_owner *owner)
 {
     return owner_lookup(w->flows_fd, key, owner) == 0 &&
-           (!owner->connection || once_take(&w->connections, owner->connection));
+           (!owner->connection || once_take(w->connections, owner->connection));
 }
 
 bool who_ask(struct who *w, const struct flow_key *key, who_done *done, void *context,

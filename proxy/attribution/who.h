@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "attribution/once.h"
 #include "attribution/process.h"
 #include "base/attrib.h"
 #include "keeper/requests.h"
@@ -14,9 +15,10 @@ struct who;
 /* p: the caller owns one count; NULL: not attributed. Never called from within who_ask. */
 typedef void who_done(void *context, struct process *p);
 
-/* digests: with the digests of executables, where they can be known. */
+/* connections: those that any loop of the run has asked for, in shared memory. digests: with the
+ * digests of executables, where they can be known. */
 struct who *who_new(struct requests *requests, struct ipc *keeper, int flows_fd,
-                    bool digests) NODISCARD NONNULL(1, 2);
+                    struct once *connections, bool digests) NODISCARD NONNULL(1, 2, 4);
 void who_free(struct who *w); /* accepts NULL */
 
 /* Finds who made a flow. Returns true when that has to be asked: done is called then. False: *now

@@ -217,8 +217,7 @@ static void learn(struct exchange *x, const struct dns_answer *a, struct record 
     int status;
     for (size_t i = 0; i < a->n_addresses; i++) {
         if (x->question.is_host)
-            names_learn(x->engine->names, ENGINE_CLIENT, x->question.host, a->addresses[i].ip,
-                        a->addresses[i].ttl, engine_now());
+            engine_learn(x->engine, x->question.host, a->addresses[i].ip, a->addresses[i].ttl);
         if (r->n_answers == RECORD_ANSWERS_MAX) {
             (void)submit_record(x->engine->submit, r, NULL, NULL, &status);
             r->n_answers = 0;
@@ -327,7 +326,7 @@ void exchange_start(const struct exchange_options *o)
                            .subject = {o->flow, o->process},
                            .self = o->self,
                            .tcp = o->tcp,
-                           .conn = ++o->engine->last_conn,
+                           .conn = engine_next_conn(o->engine),
                            .reply = o->reply,
                            .context = o->context,
                            .len = o->len};

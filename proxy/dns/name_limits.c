@@ -4,7 +4,6 @@
  * is full the one that has spent least goes, which its process gains least by. */
 #include "dns/name_limits.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "dns/name_bits.h"
@@ -37,14 +36,16 @@ struct name_limits {
     struct spender spenders[SETS][WAYS];
 };
 
-struct name_limits *name_limits_new(void)
+size_t name_limits_size(void)
 {
-    return calloc(1, sizeof(struct name_limits));
+    return sizeof(struct name_limits);
 }
 
-void name_limits_free(struct name_limits *l)
+struct name_limits *name_limits_attach(void *memory, size_t size)
 {
-    free(l);
+    bool fits =
+        size >= sizeof(struct name_limits) && (uintptr_t)memory % _Alignof(struct name_limits) == 0;
+    return fits ? memory : NULL;
 }
 
 /* FNV-1a, with the finisher of murmur3 for its weak high bits. Who collides shares a budget. */
@@ -80,7 +81,7 @@ static struct zone *find_zone(struct name_limits *l, uint64_t hash)
         if (z->hash)
             continue;
         /* A table that is full would be walked to its end for every name. */
-        if (l->n_zones == ZONES / 4 * 3)
+        if (l->n_zones >= ZONES / 4 * 3)
             break;
         l->n_zones++;
         z->hash = hash;
@@ -126,8 +127,8 @@ bool name_limits_take(struct name_limits *l, const struct name_question *q, uint
     struct zone *zone = find_zone(l, never_zero(by_zone));
     struct spender *spender = find_spender(l, never_zero(by_process), now);
     leak(&zone->bucket, NAME_ZONE_BITS_BACK, now);
-    if (zone->bucket.spent + bits > NAME_ZONE_BITS ||
-        spender->bucket.spent + bits > NAME_PROCESS_BITS)
+    if (zone->bucket.spent > NAME_ZONE_BITS - bits ||
+        spender->bucket.spent > NAME_PROCESS_BITS - bits)
         return false;
     zone->bucket.spent += bits;
     spender->bucket.spent += bits;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "attribution/process.h"
@@ -28,8 +29,12 @@
 
 struct name_limits;
 
-struct name_limits *name_limits_new(void) NODISCARD;
-void name_limits_free(struct name_limits *l); /* accepts NULL */
+/* Their bytes in memory that the keeper owns, all zero when new: a run has one budget, whatever
+ * number of loops there is, and none anew with a new proxy. One writer at a time; whatever the
+ * memory holds, it is kept within. */
+size_t name_limits_size(void);
+/* Lays them over memory; NULL when size is too small. */
+struct name_limits *name_limits_attach(void *memory, size_t size) NODISCARD NONNULL(1);
 
 /* A question that would leave. */
 struct name_question {

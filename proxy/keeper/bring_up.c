@@ -19,10 +19,9 @@
 
 #include "base/fd.h"
 #include "base/say.h"
-#include "dns/names.h"
+#include "roles/shared.h"
 
-#define NAMES_ENTRIES 16384
-#define DEFAULT_LOG   "egress.jsonl"
+#define DEFAULT_LOG "egress.jsonl"
 
 static int find_ourselves(struct keeper *k, struct error *error)
 {
@@ -123,13 +122,13 @@ static int make_table(struct keeper *k, struct error *error)
                                : error_set(error, -ENOMEM, "cannot make the table of processes");
 }
 
-/* Learnt names outlive the proxy, so their memory is ours. */
-static int make_names(struct keeper *k, struct error *error)
+/* Learnt names and budgets are the run's and outlive the proxies, so their memory is ours. */
+static int make_shared(struct keeper *k, struct error *error)
 {
-    k->names_fd = memfd_create("names", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (k->names_fd < 0 || ftruncate(k->names_fd, (off_t)names_size(NAMES_ENTRIES)) < 0 ||
-        fcntl(k->names_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-        return error_set(error, -errno, "cannot make memory for learnt names");
+    k->shared_fd = memfd_create("shared", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (k->shared_fd < 0 || ftruncate(k->shared_fd, (off_t)shared_size()) < 0 ||
+        fcntl(k->shared_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+        return error_set(error, -errno, "cannot make the memory that the proxies share");
     return 0;
 }
 
@@ -164,24 +163,15 @@ static int record_start(struct keeper *k, struct error *error)
 }
 
 static int (*const steps[])(struct keeper *, struct error *) = {
-    find_ourselves,
-    find_caller,
-    keeper_read_policies,
-    keeper_find_resolvers,
-    open_log,
-    open_cgroup,
-    open_gate,
-    make_table,
-    make_names,
-    keeper_listen,
-    keeper_start_roles,
-    record_start,
+    find_ourselves,     find_caller,  keeper_read_policies, keeper_find_resolvers, open_log,
+    open_cgroup,        open_gate,    make_table,           make_shared,           keeper_listen,
+    keeper_start_roles, record_start,
 };
 
 static void init(struct keeper *k)
 {
     k->command_root = -1;
-    k->executable_fd = k->log_place = k->flows_fd = k->names_fd = k->signal_fd = -1;
+    k->executable_fd = k->log_place = k->flows_fd = k->shared_fd = k->signal_fd = -1;
     k->cgroup = (struct cgroup)CGROUP_INIT;
     k->gate = (struct gate)GATE_INIT;
     for (size_t i = 0; i < ARRAY_SIZE(k->host_ports); i++)
@@ -228,7 +218,7 @@ void keeper_take_down(struct keeper *k)
     users_release(&k->users);
     free(k->cgroup_path);
     fd_close(&k->flows_fd);
-    fd_close(&k->names_fd);
+    fd_close(&k->shared_fd);
     for (size_t i = 0; i < ARRAY_SIZE(k->host_ports); i++)
         fd_close(&k->host_ports[i]);
     gate_close(&k->gate);

@@ -74,7 +74,7 @@ struct keeper {
     struct users users;
     char *cgroup_path; /* the last one that was asked for */
     struct hooks *hooks;
-    int flows_fd, names_fd;
+    int flows_fd, shared_fd;
     struct resolver self[RESOLVERS_MAX]; /* resolvers that resolv.conf names */
     size_t n_self;
     const char *resolv_conf; /* text for the command, NULL to leave it */
@@ -88,7 +88,6 @@ struct keeper {
     int stop_signal;                                /* asked to end before the command began */
     bool failed;                                    /* the filter cannot go on: see failure */
     struct error failure;
-    uint64_t last_conn; /* the highest connection number seen, so that a new proxy counts on */
     bool log_failing;
 };
 

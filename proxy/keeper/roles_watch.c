@@ -60,7 +60,7 @@ static void describe_proxy(struct keeper *k, struct role_start *start)
     role_start_fd(start, k->gate.client_dns_udp, "client-dns-udp");
     role_start_fd(start, k->gate.client_dns_tcp, "client-dns-tcp");
     role_start_fd(start, k->flows_fd, "flows");
-    role_start_fd(start, k->names_fd, "names");
+    role_start_fd(start, k->shared_fd, "shared");
     for (size_t i = 0; i < k->n_command_line; i++) {
         role_start_fd(start, k->policies[i].fd, "policy-%zu", i);
         role_start_setting(start, "policy=%s", k->policies[i].name);
@@ -72,7 +72,6 @@ static void describe_proxy(struct keeper *k, struct role_start *start)
     add_resolvers(start, "resolver", o->resolvers, o->n_resolvers);
     add_resolvers(start, "self", k->self, k->n_self);
     add_user(start, "egress-proxy", CONFINE_PROXY_UID);
-    role_start_setting(start, "conn=%llu", (unsigned long long)k->last_conn);
     if (o->audit)
         role_start_setting(start, "audit=1");
     if (o->no_name_limits)

@@ -280,7 +280,6 @@ static void answer_record(struct keeper *k, struct role *r, const struct ipc_mes
         record.ts_us = 0; /* the writer's clock counts */
         status = keeper_record(k, &record, p);
         process_unref(p);
-        k->last_conn = MAX(k->last_conn, record.conn);
     }
     if (m->id)
         keeper_send(r, IPC_RECORD_DONE, m->id, &status, sizeof status, -1);

@@ -18,13 +18,13 @@
 #include "audit/submit.h"
 #include "base/fd.h"
 #include "dns/exchange.h"
-#include "dns/name_limits.h"
 #include "dns/server.h"
 #include "intercept/datagrams.h"
 #include "intercept/listener.h"
 #include "keeper/options.h"
 #include "roles/confine.h"
 #include "roles/policy_load.h"
+#include "roles/shared.h"
 #include "session/engine.h"
 #include "session/relay.h"
 #include "session/session.h"
@@ -39,6 +39,7 @@ struct proxy_role {
     struct engine engine;
     struct ipc *keeper;
     struct requests *requests;
+    struct once *connections; /* of all loops of the run */
     struct udp *udp;
     struct datagrams *datagrams;
     struct listener *listeners[LISTENERS_MAX];
@@ -142,29 +143,47 @@ static void on_keeper_message(void *context, struct ipc_message *m)
     }
 }
 
+/* What all loops of the run have together. */
+static int map_shared(struct proxy_role *p, const struct role_args *args, struct error *error)
+{
+    struct stat st;
+    struct shared shared;
+    struct engine *e = &p->engine;
+    const int fd = role_fd(args, "shared");
+    if (fstat(fd, &st) < 0)
+        return error_set(error, -errno, "proxy: no memory for learnt names");
+    void *memory = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED)
+        return error_set(error, -errno, "proxy: cannot map the learnt names");
+    e->loop = (uint32_t)role_number(args, "loop", 1);
+    int failed = shared_attach(&shared, memory, (size_t)st.st_size, e->loop);
+    if (failed)
+        return error_set(error, failed, "proxy: cannot use the learnt names");
+    e->names = shared.names;
+    e->name_limits = role_setting(args, "no-name-limits", 0) ? NULL : shared.name_limits;
+    e->last_conn = shared.last_conn;
+    e->lock = shared.lock;
+    p->connections = shared.connections;
+    return 0;
+}
+
 /* What needs rights or files, before they are given up. */
 static int prepare(struct proxy_role *p, const struct role_args *args, struct error *error)
 {
     struct rlimit files;
-    struct stat st;
-    int names_fd = role_fd(args, "names");
+    int failed = map_shared(p, args, error);
+    if (failed)
+        return failed;
     signal(SIGPIPE, SIG_IGN);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
         p->files = files.rlim_max;
     }
-    if (fstat(names_fd, &st) < 0)
-        return error_set(error, -errno, "proxy: no memory for learnt names");
-    void *memory = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, names_fd, 0);
-    if (memory == MAP_FAILED)
-        return error_set(error, -errno, "proxy: cannot map the learnt names");
-    p->engine.names = names_attach(memory, (size_t)st.st_size);
     p->engine.base = event_base_new();
-    if (!p->engine.names || !p->engine.base)
+    if (!p->engine.base)
         return error_set(error, -ENOMEM, "proxy: cannot make an event loop");
     p->engine.audit_mode = role_setting(args, "audit", 0) != NULL;
-    p->engine.last_conn = role_number(args, "conn", 0);
     return 0;
 }
 
@@ -192,20 +211,18 @@ static int make_stages(struct proxy_role *p, const struct role_args *args, struc
     p->requests = p->keeper ? requests_new(p->keeper) : NULL;
     if (!p->requests)
         return error_set(error, -ENOMEM, "proxy: cannot listen to the keeper");
-    e->who = who_new(p->requests, p->keeper, role_fd(args, "flows"),
+    e->who = who_new(p->requests, p->keeper, role_fd(args, "flows"), p->connections,
                      policy_facts(e->policy) & FACT_SHA256);
     e->submit = submit_new(e->base, p->requests, p->keeper);
     e->pipes = pipes_new();
     e->forwarder = forwarder_new(e->base, resolvers, n_resolvers);
-    bool limited = role_setting(args, "no-name-limits", 0) == NULL;
-    e->name_limits = limited ? name_limits_new() : NULL;
     p->deadline = event_new(e->base, -1, 0, on_deadline, p);
     e->dns = dns_server_new(e, self, n_self);
     p->udp = udp_new(e, p->keeper, p->files);
     p->datagrams =
         p->udp ? datagrams_new(e, p->udp, role_fd(args, "peer"), on_last_packet, p) : NULL;
-    if (!e->who || !e->submit || !e->pipes || !e->forwarder || (limited && !e->name_limits) ||
-        !p->deadline || !e->dns || !p->datagrams)
+    if (!e->who || !e->submit || !e->pipes || !e->forwarder || !p->deadline || !e->dns ||
+        !p->datagrams)
         return error_set(error, -ENOMEM, "proxy: cannot make its stages");
     return 0;
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/shared_lock.h"
 #include "dns/forward.h"
 #include "dns/names.h"
 #include "rules/policy.h"
@@ -32,9 +33,12 @@ struct engine {
     struct submit *submit;
     struct pipes *pipes;
     struct dns_server *dns;
-    bool audit_mode;    /* what would be denied passes, and is recorded so */
-    uint64_t last_conn; /* number of the newest connection */
-    bool ending;        /* the command has gone: nobody waits for an answer any more */
+    bool audit_mode; /* what would be denied passes, and is recorded so */
+    /* Of all loops of the run, in shared memory, as are names and name_limits. */
+    _Atomic uint64_t *last_conn; /* number of the newest connection */
+    struct shared_lock *lock;    /* of who writes to names and name_limits */
+    uint32_t loop;               /* this one's number, from 1, as holder of the lock */
+    bool ending;                 /* the command has gone: nobody waits for an answer any more */
     LIST_HEAD(session_list, session) sessions;
     LIST_HEAD(exchange_list, exchange) exchanges;
     size_t active;               /* connections and queries under way */
@@ -44,6 +48,10 @@ struct engine {
 
 /* Seconds of a clock that does not jump, as learnt names count them (CLOCK_BOOTTIME). */
 uint64_t engine_now(void);
+/* The number of a new connection. */
+uint64_t engine_next_conn(struct engine *e) NONNULL(1);
+/* What names_learn does, for all loops. */
+void engine_learn(struct engine *e, const char *name, uint32_t address, uint32_t ttl) NONNULL(1, 2);
 void engine_begin(struct engine *e);
 void engine_end(struct engine *e);
 

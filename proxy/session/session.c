@@ -330,7 +330,7 @@ void session_start(struct engine *e, int fd, const struct flow_key *flow, struct
     *s = (struct session){.engine = e,
                           .kind = kind,
                           .subject = {*flow, process},
-                          .conn = ++e->last_conn,
+                          .conn = engine_next_conn(e),
                           .client_fd = fd,
                           .server_fd = -1,
                           .started_us = session_now_us()};

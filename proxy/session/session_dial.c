@@ -126,8 +126,7 @@ static void on_resolved(void *context, int status, const void *message, size_t l
     }
     for (size_t i = 0; i < a->n_addresses; i++) {
         uint32_t ip = a->addresses[i].ip;
-        names_learn(s->engine->names, ENGINE_CLIENT, s->host, ip, a->addresses[i].ttl,
-                    engine_now());
+        engine_learn(s->engine, s->host, ip, a->addresses[i].ttl);
         if (ip == wanted || (!chosen && may_dial(s, ip)))
             chosen = ip;
         if (ip == wanted)

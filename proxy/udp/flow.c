@@ -65,7 +65,7 @@ struct flow *flow_new(struct udp *u, const struct subject *s, const struct verdi
                        .state = FLOW_WAITING,
                        .subject = *s,
                        .verdict = *v,
-                       .conn = ++u->engine->last_conn,
+                       .conn = engine_next_conn(u->engine),
                        .started_ms = flow_now_ms(),
                        .gate_fd = -1,
                        .server_fd = -1};
@@ -233,7 +233,7 @@ static void change_hands(struct flow *f, const struct subject *s, const struct v
     set_owner(f, s->process);
     f->verdict = *v;
     snprintf(f->name, sizeof f->name, "%s", name);
-    f->conn = ++f->udp->engine->last_conn;
+    f->conn = engine_next_conn(f->udp->engine);
     f->started_ms = flow_now_ms();
     f->bytes_up = f->bytes_down = 0;
     f->recorded = false;

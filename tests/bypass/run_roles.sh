@@ -96,7 +96,7 @@ check_equal - "and they are the same processes" "$proxy $packet" "$(run_pid prox
 # Descriptors: those that stand in its arguments, what its event loop makes, and nothing else.
 names=$(given "$proxy" | awk '{ sub(/-[0-9]+$/, "", $2); print $2 }' | sort -u | paste -sd' ')
 check_equal R12 "the proxy was given just these" \
-    "client-dns-tcp client-dns-udp control dns-udp flows host-port names peer policy tcp" "$names"
+    "client-dns-tcp client-dns-udp control dns-udp flows host-port peer policy shared tcp" "$names"
 check_equal R13 "the packet process was given just these" "control peer" \
     "$(given "$packet" | awk '{ print $2 }' | sort | paste -sd' ')"
 for role in proxy packet; do
@@ -106,8 +106,8 @@ for role in proxy packet; do
             grep -vE ' (/dev/null|socket:\[[0-9]*\]|pipe:\[[0-9]*\]|anon_inode:\[(eventpoll|eventfd|signalfd|timerfd)\])$')"
     check_equal R12 "the $role has no file of a file system open" "" \
         "$(kinds "${!role}" | awk '$3 ~ /^\// && $3 != "/dev/null" && $3 !~ /^\/memfd:/')"
-    check_equal R12 "the $role has mapped no file to write but the learnt names" "" \
-        "$(awk '$2 ~ /w.s/ && $6 != "/memfd:names" { print $6 }' "/proc/${!role}/maps")"
+    check_equal R12 "the $role has mapped no file to write but what proxies share" "" \
+        "$(awk '$2 ~ /w.s/ && $6 != "/memfd:shared" { print $6 }' "/proc/${!role}/maps")"
 done
 
 # What they may not say, or not any more: each is ended for it, and another takes its place.

@@ -12,6 +12,13 @@
 #include "dns/name_bits.h"
 #include "dns/name_limits.h"
 
+static struct name_limits *limits_new(void)
+{
+    void *memory = calloc(1, name_limits_size());
+    assert_non_null(memory);
+    return name_limits_attach(memory, name_limits_size());
+}
+
 static unsigned price_of(const char *labels)
 {
     return name_bits(labels, strlen(labels));
@@ -129,7 +136,7 @@ static void test_usual_names_pass(void **state)
         {"rr5---sn-4g5e6nez.googlevideo.com", "googlevideo.com"},
         {"1.0.0.10.in-addr.arpa", "in-addr.arpa"},
     };
-    struct name_limits *l = name_limits_new();
+    struct name_limits *l = limits_new();
     assert_non_null(l);
     for (unsigned round = 0; round < 5; round++)
         for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -141,13 +148,13 @@ static void test_usual_names_pass(void **state)
         if (!take(l, bucket, "s3.x.org", 1000))
             fail_msg("bucket %u", i);
     }
-    name_limits_free(l);
+    free(l);
 }
 
 static void test_process_budget(void **state)
 {
     (void)state;
-    struct name_limits *l = name_limits_new();
+    struct name_limits *l = limits_new();
     struct process_key other = {.pid = 11, .start_ns = 100}, executed = someone;
     unsigned each = name_bits(secret(1), 37);
     unsigned n = taken(l, someone, 0, 5000, 1000);
@@ -169,14 +176,14 @@ static void test_process_budget(void **state)
     assert_in_range(whole, n - 20, n + 20);
     /* A clock that went back gives nothing. */
     assert_int_equal(taken(l, someone, 14000, 100, 10), 0);
-    name_limits_free(l);
+    free(l);
 }
 
 /* A process for each question, as a shell makes them: the budget of all holds. */
 static void test_many_processes(void **state)
 {
     (void)state;
-    struct name_limits *l = name_limits_new();
+    struct name_limits *l = limits_new();
     uint64_t bits = 0;
     unsigned n = 0;
     for (unsigned i = 0; i < 100000; i++) {
@@ -190,14 +197,14 @@ static void test_many_processes(void **state)
     assert_true(n > 100 && bits <= NAME_ZONE_BITS);
     /* Nobody's names are one more of them. */
     assert_int_equal(taken(l, (struct process_key){0}, 200000, 100, 1000), 0);
-    name_limits_free(l);
+    free(l);
 }
 
 /* Processes that spend nothing do not push out one that has spent all. */
 static void test_spent_stays_spent(void **state)
 {
     (void)state;
-    struct name_limits *l = name_limits_new();
+    struct name_limits *l = limits_new();
     taken(l, someone, 0, 1000, 1000);
     for (unsigned i = 0; i < 1500; i++) {
         char name[32];
@@ -207,13 +214,13 @@ static void test_spent_stays_spent(void **state)
         assert_true(name_limits_take(l, &q, 1000));
     }
     assert_int_equal(taken(l, someone, 5000, 100, 1000), 0);
-    name_limits_free(l);
+    free(l);
 }
 
 static void test_many_zones(void **state)
 {
     (void)state;
-    struct name_limits *l = name_limits_new();
+    struct name_limits *l = limits_new();
     char name[128], zone[64];
     unsigned first = 0, last = 0;
     for (unsigned i = 0; i < 20000; i++) {
@@ -227,13 +234,13 @@ static void test_many_zones(void **state)
     /* Each has its own, until those that come late share what is left. */
     assert_int_equal(first, 500);
     assert_int_equal(last, 0);
-    name_limits_free(l);
+    free(l);
 }
 
 static void test_length(void **state)
 {
     (void)state;
-    struct name_limits *l = name_limits_new();
+    struct name_limits *l = limits_new();
     for (size_t len = NAME_FRONT_MAX - 1; len <= NAME_FRONT_MAX + 1; len++) {
         char name[254];
         memset(name, 'a', len);
@@ -242,7 +249,7 @@ static void test_length(void **state)
         snprintf(name + len, sizeof(name) - len, ".x.org");
         assert_int_equal(take(l, name, "x.org", 1000), len <= NAME_FRONT_MAX);
     }
-    name_limits_free(l);
+    free(l);
 }
 
 /* Types could say something too; names that were asked for before say which of them it is. */
@@ -257,10 +264,10 @@ static void test_types_and_known_names(void **state)
     };
     unsigned counts[ARRAY_SIZE(kinds)] = {0};
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-        struct name_limits *l = name_limits_new();
+        struct name_limits *l = limits_new();
         while (name_limits_take(l, &kinds[i], 1000))
             counts[i]++;
-        name_limits_free(l);
+        free(l);
     }
     assert_true(counts[1] < counts[0]);
     assert_int_equal(counts[2], NAME_PROCESS_BITS / NAME_KNOWN_BITS);
@@ -348,7 +355,6 @@ static void test_kept_is_bounded(void **state)
     assert_int_equal(find(k, name, 1, 1000), KEPT_KNOWN);
     kept_free(k);
     kept_free(NULL);
-    name_limits_free(NULL);
 }
 
 int main(void)

@@ -38,6 +38,9 @@ struct world {
     struct engine engine;
     struct udp *udp;
     void *names;
+    struct once connections;
+    struct shared_lock lock;
+    _Atomic uint64_t last_conn;
     int client, server;
     struct flow_key flow;
 };
@@ -142,7 +145,10 @@ static struct world *open_world(void)
                                 .policy = policy_parse(&source, 1, &options),
                                 .names = names_attach(w->names, names_size(16)),
                                 .forwarder = forwarder_new(w->base, NULL, 0),
-                                .who = who_new(w->requests, w->ipc, -1, false),
+                                .who = who_new(w->requests, w->ipc, -1, &w->connections, false),
+                                .last_conn = &w->last_conn,
+                                .lock = &w->lock,
+                                .loop = 1,
                                 .submit = submit_new(w->base, w->requests, w->ipc)};
     assert_non_null(w->engine.policy);
     assert_non_null(w->engine.names);
