@@ -100,6 +100,7 @@ struct socket_plan {
     int backlog; /* TCP */
     int receive; /* UDP: bytes waiting */
     bool transparent;
+    bool shared; /* TCP: others of the plan may have the same port */
 };
 
 static int set_flag(int fd, int level, int option)
@@ -113,6 +114,8 @@ static int set_options(int fd, const struct socket_plan *plan)
     int code = 0;
     if (plan->type == SOCK_STREAM) {
         code = set_flag(fd, SOL_SOCKET, SO_REUSEADDR);
+        if (code == 0 && plan->shared)
+            code = set_flag(fd, SOL_SOCKET, SO_REUSEPORT);
     } else {
         code = set_flag(fd, IPPROTO_IP, IP_PKTINFO);
         /* A small buffer loses queries under load but breaks nothing: no reason to fail. */
@@ -201,14 +204,32 @@ static int load_rules(uint16_t tcp_port, struct error *error)
     return code;
 }
 
-/* In the gate's namespace, all devices down: settings, sockets, rules. */
-static int prepare_gate(struct gate *g, struct error *error)
+/* One listener for each loop, all on the port that the first one was given. When a loop dies what
+ * waits in its backlog waits for the next one; a socket that several accepted from would need no
+ * such wait, but gives a burst of connections to whoever wakes first. */
+static int open_listeners(struct gate *g, unsigned loops, uint16_t *port, struct error *error)
 {
-    static const struct socket_plan tcp = {.what = "the command's TCP connections",
-                                           .type = SOCK_STREAM,
-                                           .ip = INADDR_ANY,
-                                           .backlog = TCP_BACKLOG,
-                                           .transparent = true};
+    struct socket_plan plan = {.what = "the command's TCP connections",
+                               .type = SOCK_STREAM,
+                               .ip = INADDR_ANY,
+                               .backlog = TCP_BACKLOG,
+                               .transparent = true,
+                               .shared = loops > 1};
+    for (unsigned i = 0; i < loops; i++) {
+        int code = open_socket(&plan, &g->tcp[i], error);
+        if (code < 0)
+            return code;
+        code = port_of(g->tcp[0], &plan.port);
+        if (code < 0)
+            return error_set(error, code, "cannot learn the port of the gate's listener");
+    }
+    *port = plan.port;
+    return 0;
+}
+
+/* In the gate's namespace, all devices down: settings, sockets, rules. */
+static int prepare_gate(struct gate *g, unsigned loops, struct error *error)
+{
     static const struct socket_plan dns = {.what = "the command's DNS",
                                            .type = SOCK_DGRAM,
                                            .ip = INADDR_ANY,
@@ -218,15 +239,10 @@ static int prepare_gate(struct gate *g, struct error *error)
     uint16_t port = 0;
     int code = apply_settings(gate_settings, ARRAY_SIZE(gate_settings), error);
     if (code == 0)
-        code = open_socket(&tcp, &g->tcp, error);
+        code = open_listeners(g, loops, &port, error);
     if (code == 0)
         code = open_socket(&dns, &g->dns_udp, error);
-    if (code < 0)
-        return code;
-    code = port_of(g->tcp, &port);
-    if (code < 0)
-        return error_set(error, code, "cannot learn the port of the gate's listener");
-    return load_rules(port, error);
+    return code < 0 ? code : load_rules(port, error);
 }
 
 /* In the command's namespace. */
@@ -295,11 +311,11 @@ static int wire_client(struct error *error)
 }
 
 /* Each step in its namespace; the caller goes back. */
-static int build(struct gate *g, struct error *error)
+static int build(struct gate *g, unsigned loops, struct error *error)
 {
     int code = new_namespace(&g->gate_ns, "gate's", error);
     if (code == 0)
-        code = prepare_gate(g, error);
+        code = prepare_gate(g, loops, error);
     if (code == 0)
         code = new_namespace(&g->client_ns, "command's", error);
     if (code == 0)
@@ -315,7 +331,7 @@ static int build(struct gate *g, struct error *error)
     return code;
 }
 
-int gate_open(struct gate *g, struct error *error)
+int gate_open(struct gate *g, unsigned loops, struct error *error)
 {
     *g = (struct gate)GATE_INIT;
     int fd = open_own_namespace();
@@ -323,7 +339,7 @@ int gate_open(struct gate *g, struct error *error)
         return error_set(error, fd, "cannot open this process's network namespace");
     g->host_ns = fd;
     struct error after;
-    int code = build(g, error);
+    int code = build(g, loops, error);
     int back = enter(g->host_ns, "host's", &after);
     if (back < 0 && code == 0) {
         *error = after;
@@ -336,10 +352,12 @@ int gate_open(struct gate *g, struct error *error)
 
 void gate_close(struct gate *g)
 {
-    int *const all[] = {&g->host_ns, &g->gate_ns,        &g->client_ns,     &g->tcp,
+    int *const all[] = {&g->host_ns, &g->gate_ns,        &g->client_ns,
                         &g->dns_udp, &g->client_dns_udp, &g->client_dns_tcp};
     for (size_t i = 0; i < ARRAY_SIZE(all); i++)
         fd_close(all[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(g->tcp); i++)
+        fd_close(&g->tcp[i]);
     g->client_cookie = 0;
 }
 

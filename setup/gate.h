@@ -20,28 +20,35 @@
 /* Verdict NF_REPEAT with this mark: answered with ICMP port unreachable. */
 #define GATE_MARK_REJECT 2
 
+/* At most so many loops share the connections. */
+#define GATE_LOOPS_MAX 16
+
 struct gate {
     int host_ns; /* the namespace of the caller */
     int gate_ns;
     int client_ns;          /* the command's */
     uint64_t client_cookie; /* SO_NETNS_COOKIE of client_ns */
-    int tcp;     /* listening in the gate, IP_TRANSPARENT: accepts every TCP connection that
-                    leaves; getsockname(2) of an accepted socket is the original destination */
+    /* Listening in the gate on one port, IP_TRANSPARENT: each TCP connection that leaves comes to
+     * one of them, chosen by a hash of its source port (SO_REUSEPORT); getsockname(2) of an
+     * accepted socket is the original destination. The first `loops` of them are open. */
+    int tcp[GATE_LOOPS_MAX];
     int dns_udp; /* UDP port 53 of every address, in the gate; IP_PKTINFO on, IP_TRANSPARENT */
     int client_dns_udp; /* UDP port 53 of every address of the command's namespace (127.0.0.53 …) */
     int client_dns_tcp; /* TCP port 53 of the same, listening */
 };
 
 /* Makes both namespaces, the wire, addresses and routes, IPv6 off in both, the rules of the gate,
- * and the sockets; or nothing. Must be called by a process with one thread and CAP_SYS_ADMIN and
- * CAP_NET_ADMIN, whose network namespace is the same afterwards. Negative errno and *error on
- * failure. */
-int gate_open(struct gate *g, struct error *error) NODISCARD NONNULL(1, 2);
+ * and the sockets, of TCP one for each of 1 to GATE_LOOPS_MAX loops; or nothing. Must be called by
+ * a process with one thread and CAP_SYS_ADMIN and CAP_NET_ADMIN, whose network namespace is the
+ * same afterwards. Negative errno and *error on failure. */
+int gate_open(struct gate *g, unsigned loops, struct error *error) NODISCARD NONNULL(1, 3);
 /* Closes what is open; accepts a half-built one that began as GATE_INIT. */
 void gate_close(struct gate *g);
 #define GATE_INIT                                                                                  \
     {                                                                                              \
-        -1, -1, -1, 0, -1, -1, -1, -1                                                              \
+        .host_ns = -1, .gate_ns = -1, .client_ns = -1,                                             \
+        .tcp = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}, .dns_udp = -1,    \
+        .client_dns_udp = -1, .client_dns_tcp = -1                                                 \
     }
 
 /* A socket that listens in the command's namespace on 127.0.0.1:port (TCP), for --host-port.

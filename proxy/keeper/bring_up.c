@@ -84,7 +84,7 @@ static int open_cgroup(struct keeper *k, struct error *error)
 
 static int open_gate(struct keeper *k, struct error *error)
 {
-    int failed = gate_open(&k->gate, error);
+    int failed = gate_open(&k->gate, k->options.loops, error);
     for (size_t i = 0; !failed && i < k->options.n_host_ports; i++) {
         k->host_ports[i] = gate_listen_client(&k->gate, k->options.host_ports[i], error);
         failed = k->host_ports[i] < 0 ? k->host_ports[i] : 0;
@@ -117,8 +117,8 @@ static int make_table(struct keeper *k, struct error *error)
         .user_name = user_name, .cgroup_path = cgroup_path, .context = k};
     users_add(&k->users, k->caller.uid, k->caller.name);
     k->table = process_table_new(&o);
-    k->pins = pins_new();
-    return k->table && k->pins ? 0
+    int failed = keeper_name_roles(k);
+    return k->table && !failed ? 0
                                : error_set(error, -ENOMEM, "cannot make the table of processes");
 }
 
@@ -176,8 +176,9 @@ static void init(struct keeper *k)
     k->gate = (struct gate)GATE_INIT;
     for (size_t i = 0; i < ARRAY_SIZE(k->host_ports); i++)
         k->host_ports[i] = -1;
-    k->proxy = (struct role){.name = "proxy", .pending_peer = -1, .keeper = k};
-    k->packet = (struct role){.name = "packet", .pending_peer = -1, .keeper = k};
+    for (size_t i = 0; i < ARRAY_SIZE(k->proxies); i++)
+        k->proxies[i].pending_peer = -1;
+    k->packet.pending_peer = -1;
 }
 
 int keeper_bring_up(struct keeper *k, struct error *error)
@@ -213,7 +214,8 @@ void keeper_take_down(struct keeper *k)
     fd_close(&k->command_root);
     free_events(k);
     hooks_free(k->hooks);
-    pins_free(k->pins);
+    for (size_t i = 0; i < ARRAY_SIZE(k->proxies); i++)
+        pins_free(k->proxies[i].pins);
     process_table_free(k->table);
     users_release(&k->users);
     free(k->cgroup_path);

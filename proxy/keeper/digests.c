@@ -34,6 +34,7 @@ static const uint64_t size_max = UINT64_C(2) << 30;
 struct asker {
     STAILQ_ENTRY(asker) next;
     struct process *process; /* one count */
+    void *who;               /* with that question */
     uint32_t id;
 };
 
@@ -124,16 +125,10 @@ static void job_free(struct job *j)
     free(j);
 }
 
-void digests_clear(struct digests *d)
-{
-    while (!TAILQ_EMPTY(&d->jobs))
-        job_free(TAILQ_FIRST(&d->jobs));
-}
-
 void digests_free(struct digests *d)
 {
-    if (d)
-        digests_clear(d);
+    while (d && !TAILQ_EMPTY(&d->jobs))
+        job_free(TAILQ_FIRST(&d->jobs));
     free(d);
 }
 
@@ -149,7 +144,7 @@ static void answer_first(struct job *j, const char *sha256)
     const struct digests_options *o = &j->digests->options;
     struct asker *a = job_take_asker(j);
     struct process *p = with_digest(a->process, sha256);
-    o->done(o->context, a->id, p);
+    o->done(o->context, a->who, a->id, p);
     process_unref(p);
     asker_free(a);
 }
@@ -278,6 +273,37 @@ static void work(struct digests *d)
             job_end(j, NULL, EXE_NO_PROOF);
 }
 
+/* What runs, runs for the first of those who wait, and is judged by his process. */
+static void job_forget(struct job *j, const void *who)
+{
+    const struct asker *first = STAILQ_FIRST(&j->askers);
+    struct askers left = STAILQ_HEAD_INITIALIZER(left);
+    if (first->who == who)
+        job_stop(j);
+    while (!STAILQ_EMPTY(&j->askers)) {
+        struct asker *a = job_take_asker(j);
+        if (a->who == who) {
+            asker_free(a);
+            continue;
+        }
+        STAILQ_INSERT_TAIL(&left, a, next);
+        j->digests->n_waiting++;
+    }
+    STAILQ_CONCAT(&j->askers, &left);
+    if (STAILQ_EMPTY(&j->askers))
+        job_free(j);
+}
+
+void digests_forget(struct digests *d, const void *asker)
+{
+    struct job *j = TAILQ_FIRST(&d->jobs), *next;
+    for (; j; j = next) {
+        next = TAILQ_NEXT(j, next);
+        job_forget(j, asker);
+    }
+    work(d);
+}
+
 static bool serves(const struct job *j, const struct process *p, enum exe_proof proof)
 {
     const struct process *first = STAILQ_FIRST(&j->askers)->process;
@@ -302,7 +328,8 @@ static struct job *job_for(struct digests *d, const struct process *p, enum exe_
     return j;
 }
 
-static bool enqueue(struct digests *d, struct process *p, uint32_t id, enum exe_proof proof)
+static bool enqueue(struct digests *d, struct process *p, void *who, uint32_t id,
+                    enum exe_proof proof)
 {
     struct asker *a = d->n_waiting < WAITING_MAX ? malloc(sizeof *a) : NULL;
     struct job *j = a ? job_for(d, p, proof) : NULL;
@@ -310,7 +337,7 @@ static bool enqueue(struct digests *d, struct process *p, uint32_t id, enum exe_
         free(a);
         return false;
     }
-    *a = (struct asker){.process = process_ref(p), .id = id};
+    *a = (struct asker){.process = process_ref(p), .who = who, .id = id};
     STAILQ_INSERT_TAIL(&j->askers, a, next);
     d->n_waiting++;
     return true;
@@ -341,12 +368,13 @@ static enum exe_proof proof_for(struct digests *d, const struct process *p)
     return proof;
 }
 
-bool digests_ask(struct digests *d, struct process *p, uint32_t id, struct process **now)
+bool digests_ask(struct digests *d, struct process *p, void *asker, uint32_t id,
+                 struct process **now)
 {
     enum exe_proof proof = p->sha256 ? EXE_NO_PROOF : proof_for(d, p);
     const char *known = proof == EXE_BY_CTIME ? digest_cache_find(&d->cache, &p->file) : NULL;
     *now = NULL;
-    if (proof != EXE_NO_PROOF && !known && enqueue(d, p, id, proof)) {
+    if (proof != EXE_NO_PROOF && !known && enqueue(d, p, asker, id, proof)) {
         work(d);
         return true;
     }

@@ -29,20 +29,20 @@ struct digests_options {
      * kernel has told up to now, and it has told everything. */
     bool (*lives)(void *context, const struct process_key *key);
     /* p as it was asked about, with its digest where that is known. */
-    void (*done)(void *context, uint32_t id, struct process *p);
+    void (*done)(void *context, void *asker, uint32_t id, struct process *p);
     void *context;
 };
 
 struct digests *digests_new(const struct digests_options *o) NODISCARD NONNULL(1);
 /* Ends what is under way without calling back; accepts NULL. */
 void digests_free(struct digests *d);
-/* Forgets who has asked, and ends what is under way for them. */
-void digests_clear(struct digests *d) NONNULL(1);
+/* Forgets what that asker has asked; what is under way for him begins anew for others who wait. */
+void digests_forget(struct digests *d, const void *asker) NONNULL(1, 2);
 /* Paths are looked up below this directory from now on, which is borrowed; -1: the keeper's own. */
 void digests_set_root(struct digests *d, int root_fd) NONNULL(1);
 
-/* Returns true where the digest has to be taken first: done is called then, which may be within
- * this call when it cannot. False: *now is p with its digest, or p itself where it cannot be known;
- * the caller owns a count. */
-bool digests_ask(struct digests *d, struct process *p, uint32_t id, struct process **now) NODISCARD
-    NONNULL(1, 2, 4);
+/* Returns true where the digest has to be taken first: done is called then with asker, which is
+ * borrowed, and id; which may be within this call when it cannot. False: *now is p with its digest,
+ * or p itself where it cannot be known; the caller owns a count. */
+bool digests_ask(struct digests *d, struct process *p, void *asker, uint32_t id,
+                 struct process **now) NODISCARD NONNULL(1, 2, 3, 5);

@@ -32,9 +32,13 @@ struct event_base;
 /* One of the other processes, as it is now. */
 struct role {
     const char *name;
-    pid_t pid; /* 0: not running */
+    char title[40]; /* for people: which one, where there are several */
+    unsigned loop;  /* of a proxy, from 0; the first one alone has DNS, datagrams and host ports */
+    pid_t pid;      /* 0: not running */
     struct ipc *ipc;
     bool ready;
+    bool drained;             /* a proxy: has said so */
+    struct pins *pins;        /* a proxy: what it has been told and not let go of; else NULL */
     bool broken;              /* broke the rules: is being killed, and nothing it says counts */
     int pending_peer;         /* for IPC_PEER once it is ready, or -1 */
     uint64_t window_start_ns; /* restarts are counted within ROLE_WINDOW_NS */
@@ -68,7 +72,6 @@ struct keeper {
     struct gate gate;
     int host_ports[OPTIONS_LIST_MAX]; /* listening in the command's namespace */
     struct process_table *table;
-    struct pins *pins;
     struct digests *digests;
     int command_root; /* its root directory as it sees it, or -1: where its executables are */
     struct users users;
@@ -81,7 +84,7 @@ struct keeper {
     struct event_base *base;
     struct event *signals, *ring, *ring_timer, *fold_timer, *sweep_timer, *deadline;
     int signal_fd;
-    struct role proxy, packet;
+    struct role proxies[GATE_LOOPS_MAX], packet; /* as many proxies as options.loops */
     pid_t command;
     bool command_ended, draining, drained, started; /* draining: IPC_DRAIN was sent */
     int command_status;                             /* exit status, 128+N by signal */
@@ -119,10 +122,14 @@ int keeper_add_ancestry(struct keeper *k, pid_t command) NODISCARD NONNULL(1);
 /* resolvers.c: what /etc/resolv.conf says, unless --resolver says otherwise. */
 int keeper_find_resolvers(struct keeper *k, struct error *error) NODISCARD NONNULL(1, 2);
 
-/* roles_watch.c: starts proxy and packet, and again when one has died. */
+/* roles_watch.c: starts proxies and packet, and again when one has died. */
 int keeper_start_roles(struct keeper *k, struct error *error) NODISCARD NONNULL(1, 2);
-/* A child of that pid ended with that wait status. Returns false when it was no role. */
-bool keeper_role_ended(struct keeper *k, pid_t pid, int status) NONNULL(1);
+/* Names the roles, before anything is done with them. */
+int keeper_name_roles(struct keeper *k) NODISCARD NONNULL(1);
+/* The n-th role, proxies first; NULL beyond the last. */
+struct role *keeper_role(struct keeper *k, size_t n) NONNULL(1);
+/* That role ended with that wait status. */
+void keeper_role_ended(struct role *r, int status) NONNULL(1);
 void keeper_stop_roles(struct keeper *k) NONNULL(1);
 /* Sends to a role, if it is there. One that leaves too much unread is cut off. */
 void keeper_send(struct role *r, enum ipc_type type, uint32_t id, const void *data, size_t len,
@@ -131,8 +138,10 @@ void keeper_send(struct role *r, enum ipc_type type, uint32_t id, const void *da
 void keeper_cut_off(struct role *r) NONNULL(1);
 /* The role has said IPC_READY: it gets what had to wait for that. */
 void keeper_role_ready(struct role *r) NONNULL(1);
-/* The command has ended: both roles are told to finish, one that is starting once it is ready. */
+/* The command has ended: all roles are told to finish, one that is starting once it is ready. */
 void keeper_drain(struct keeper *k) NONNULL(1);
+/* That proxy has finished; when all have, the run has. */
+void keeper_role_drained(struct role *r) NONNULL(1);
 
 /* serve.c: the keeper's part while the command runs. */
 int keeper_listen(struct keeper *k, struct error *error) NODISCARD NONNULL(1, 2);

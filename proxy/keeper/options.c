@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "keeper/caller.h"
+#include "setup/gate.h"
 
 static int set_flag(void *field, const char *value)
 {
@@ -105,6 +106,15 @@ static int set_pid(void *field, const char *value)
     return 0;
 }
 
+static int set_loops(void *field, const char *value)
+{
+    unsigned long loops;
+    if (read_number(value, GATE_LOOPS_MAX, &loops))
+        return -EINVAL;
+    *(unsigned *)field = (unsigned)loops;
+    return 0;
+}
+
 #define FIELD(name) offsetof(struct options, name)
 
 static const struct option_row {
@@ -137,6 +147,8 @@ static const struct option_row {
     {"lenient", NULL, FIELD(lenient), set_flag, "skip allow lines that have errors"},
     {"attach", "WAY", FIELD(attach), set_attach,
      "how processes are told apart: auto (default), cgroup, kprobe or fentry"},
+    {"loops", "N", FIELD(loops), set_loops,
+     "share the connections among so many processes, 1 (default) to 16"},
     {"fail-on-deny", NULL, FIELD(fail_on_deny), set_flag,
      "exit with 77 when the command succeeds but something was denied"},
     {"quiet", NULL, FIELD(quiet), set_flag, "no table at the end"},
@@ -202,7 +214,7 @@ static int parse_option(int argc, char **argv, int *at, struct options *out, str
 int options_parse(int argc, char **argv, struct options *out, struct error *error)
 {
     int at = 1;
-    *out = (struct options){0};
+    *out = (struct options){.loops = 1};
     while (at < argc && argv[at][0] == '-') {
         if (strcmp(argv[at], "--") == 0) {
             at++;

@@ -29,6 +29,7 @@ struct options {
     const char *log, *user, *context, *repo;
     enum log_args log_args;
     enum attach_way attach;
+    unsigned loops; /* 1 to GATE_LOOPS_MAX */
     bool audit, quiet, json, fail_on_deny, allow_privileges, lenient, no_name_limits, help;
     pid_t environ_pid;
     char **command; /* NULL-terminated, of argv */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Proxy and packet, started and started again. Listening sockets, learnt names and the policy's
+ * Proxies and packet, started and started again. Listening sockets, learnt names and the policy's
  * bytes are the keeper's, so a new proxy goes on where the old one ended. */
 #include "keeper/keeper.h"
 
@@ -50,28 +50,37 @@ static const char *find_repo(const struct keeper *k)
     return repo ? repo : getenv("GITHUB_REPOSITORY");
 }
 
-/* Everything a proxy is handed; names are what roles/proxy.c asks for. */
-static void describe_proxy(struct keeper *k, struct role_start *start)
+/* What no second process can share: datagrams of one socket would come to either. */
+static void describe_first(struct keeper *k, struct role_start *start)
 {
     const struct options *o = &k->options;
-    const char *repo = find_repo(k);
-    role_start_fd(start, k->gate.tcp, "tcp");
     role_start_fd(start, k->gate.dns_udp, "dns-udp");
     role_start_fd(start, k->gate.client_dns_udp, "client-dns-udp");
     role_start_fd(start, k->gate.client_dns_tcp, "client-dns-tcp");
+    for (size_t i = 0; i < o->n_host_ports; i++) {
+        role_start_fd(start, k->host_ports[i], "host-port-%zu", i);
+        role_start_setting(start, "host-port=%u", o->host_ports[i]);
+    }
+}
+
+/* Everything a proxy is handed; names are what roles/proxy.c asks for. */
+static void describe_proxy(struct keeper *k, unsigned loop, struct role_start *start)
+{
+    const struct options *o = &k->options;
+    const char *repo = find_repo(k);
+    role_start_fd(start, k->gate.tcp[loop], "tcp");
+    if (loop == 0)
+        describe_first(k, start);
     role_start_fd(start, k->flows_fd, "flows");
     role_start_fd(start, k->shared_fd, "shared");
     for (size_t i = 0; i < k->n_command_line; i++) {
         role_start_fd(start, k->policies[i].fd, "policy-%zu", i);
         role_start_setting(start, "policy=%s", k->policies[i].name);
     }
-    for (size_t i = 0; i < o->n_host_ports; i++) {
-        role_start_fd(start, k->host_ports[i], "host-port-%zu", i);
-        role_start_setting(start, "host-port=%u", o->host_ports[i]);
-    }
     add_resolvers(start, "resolver", o->resolvers, o->n_resolvers);
     add_resolvers(start, "self", k->self, k->n_self);
     add_user(start, "egress-proxy", CONFINE_PROXY_UID);
+    role_start_setting(start, "loop=%u", loop + 1);
     if (o->audit)
         role_start_setting(start, "audit=1");
     if (o->no_name_limits)
@@ -82,6 +91,29 @@ static void describe_proxy(struct keeper *k, struct role_start *start)
         role_start_setting(start, "context=%s", o->context);
     if (repo)
         role_start_setting(start, "repo=%s", repo);
+}
+
+int keeper_name_roles(struct keeper *k)
+{
+    const unsigned loops = k->options.loops;
+    for (unsigned i = 0; i < loops; i++) {
+        struct role *r = &k->proxies[i];
+        *r = (struct role){
+            .name = "proxy", .loop = i, .pins = pins_new(), .pending_peer = -1, .keeper = k};
+        if (!r->pins)
+            return -ENOMEM;
+        if (loops == 1)
+            snprintf(r->title, sizeof r->title, "proxy");
+        else
+            snprintf(r->title, sizeof r->title, "proxy %u of %u", i + 1, loops);
+    }
+    k->packet = (struct role){.name = "packet", .title = "packet", .pending_peer = -1, .keeper = k};
+    return 0;
+}
+
+struct role *keeper_role(struct keeper *k, size_t n)
+{
+    return n < k->options.loops ? &k->proxies[n] : n == k->options.loops ? &k->packet : NULL;
 }
 
 void keeper_send(struct role *r, enum ipc_type type, uint32_t id, const void *data, size_t len,
@@ -112,11 +144,21 @@ void keeper_role_ready(struct role *r)
 
 void keeper_drain(struct keeper *k)
 {
-    struct role *roles[] = {&k->packet, &k->proxy};
+    struct role *r;
     k->draining = true;
-    for (size_t i = 0; i < ARRAY_SIZE(roles); i++)
-        if (roles[i]->ready)
-            keeper_send(roles[i], IPC_DRAIN, 0, NULL, 0, -1);
+    for (size_t i = 0; (r = keeper_role(k, i)); i++)
+        if (r->ready)
+            keeper_send(r, IPC_DRAIN, 0, NULL, 0, -1);
+}
+
+void keeper_role_drained(struct role *r)
+{
+    struct keeper *k = r->keeper;
+    bool all = true;
+    r->drained = true;
+    for (size_t i = 0; i < k->options.loops; i++)
+        all = all && k->proxies[i].drained;
+    k->drained = all;
 }
 
 static void on_message(void *context, struct ipc_message *m)
@@ -135,7 +177,9 @@ static void on_closed(void *context)
         kill(r->pid, SIGKILL); /* one that closed its channel but lives is of no use */
 }
 
-/* Spawns the role with a new channel to us, and `peer` as its end of the channel to the other. */
+/* Spawns the role with a new channel to us, and `peer` as its end of the channel to the other, or
+ * -1.
+ */
 static int spawn(struct keeper *k, struct role *r, struct role_start *start, int peer,
                  struct error *error)
 {
@@ -143,7 +187,7 @@ static int spawn(struct keeper *k, struct role *r, struct role_start *start, int
     int pair[2];
     int failed = ipc_pair(pair);
     if (failed)
-        return error_set(error, failed, "cannot make a channel to the %s", r->name);
+        return error_set(error, failed, "cannot make a channel to the %s", r->title);
     CLEANUP_FD int ours = pair[0], theirs = pair[1];
     start->role = r->name;
     start->executable_fd = k->executable_fd;
@@ -156,16 +200,16 @@ static int spawn(struct keeper *k, struct role *r, struct role_start *start, int
     r->ready = r->broken = false;
     r->ipc = ipc_new(k->base, ours, &handlers);
     if (!r->ipc)
-        return error_set(error, -ENOMEM, "cannot listen to the %s", r->name);
+        return error_set(error, -ENOMEM, "cannot listen to the %s", r->title);
     (void)fd_steal(&ours);
     return 0;
 }
 
-static int spawn_proxy(struct keeper *k, int peer, struct error *error)
+static int spawn_proxy(struct role *r, int peer, struct error *error)
 {
     struct role_start start = {.netns_fd = -1};
-    describe_proxy(k, &start);
-    int failed = spawn(k, &k->proxy, &start, peer, error);
+    describe_proxy(r->keeper, r->loop, &start);
+    int failed = spawn(r->keeper, r, &start, peer, error);
     role_start_release(&start);
     return failed;
 }
@@ -191,7 +235,7 @@ static int wait_ready(struct keeper *k, struct role *r, struct error *error)
     }
     if (k->stop_signal)
         return error_say(error, -EINTR, "interrupted");
-    return error_say(error, -EIO, "the %s did not start", r->name);
+    return error_say(error, -EIO, "the %s did not start", r->title);
 }
 
 int keeper_start_roles(struct keeper *k, struct error *error)
@@ -201,18 +245,23 @@ int keeper_start_roles(struct keeper *k, struct error *error)
     if (failed)
         return error_set(error, failed, "cannot make a channel between the roles");
     CLEANUP_FD int to_packet = pair[0], to_proxy = pair[1];
-    if ((failed = spawn_proxy(k, to_packet, error)) != 0 ||
+    if ((failed = spawn_proxy(&k->proxies[0], to_packet, error)) != 0 ||
         (failed = spawn_packet(k, to_proxy, error)) != 0 ||
-        (failed = wait_ready(k, &k->proxy, error)) != 0 ||
+        (failed = wait_ready(k, &k->proxies[0], error)) != 0 ||
         (failed = wait_ready(k, &k->packet, error)) != 0)
         return failed;
-    return 0;
+    /* Afterwards, so that a policy with errors is told of once, and its includes are known. */
+    for (unsigned i = 1; !failed && i < k->options.loops; i++)
+        failed = spawn_proxy(&k->proxies[i], -1, error);
+    for (unsigned i = 1; !failed && i < k->options.loops; i++)
+        failed = wait_ready(k, &k->proxies[i], error);
+    return failed;
 }
 
 static void record_gap(struct keeper *k, const struct role *r, int status, bool broken, bool again)
 {
-    char detail[96];
-    snprintf(detail, sizeof detail, "%s ended %s %d%s; %s", r->name,
+    char detail[112];
+    snprintf(detail, sizeof detail, "%s ended %s %d%s; %s", r->title,
              WIFSIGNALED(status) ? "by signal" : "with status",
              WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
              broken ? " for breaking the rules" : "",
@@ -221,20 +270,23 @@ static void record_gap(struct keeper *k, const struct role *r, int status, bool 
     keeper_record(k, &record, NULL);
 }
 
-/* A new one in place of the one that died, wired to the other by a new channel. */
+/* A new one in place of the one that died; the first proxy and the packet role are wired to each
+ * other by a new channel. */
 static int start_again(struct keeper *k, struct role *r, struct error *error)
 {
-    struct role *other = r == &k->proxy ? &k->packet : &k->proxy;
+    struct role *other = r == &k->packet ? &k->proxies[0] : &k->packet;
     int pair[2];
+    if (r->pins) { /* what the old one held and asked, the new one does not know */
+        pins_clear(r->pins);
+        digests_forget(k->digests, r);
+    }
+    if (r->loop)
+        return spawn_proxy(r, -1, error);
     int failed = ipc_pair(pair);
     if (failed)
         return error_set(error, failed, "cannot make a channel between the roles");
     CLEANUP_FD int mine = pair[0], others = pair[1];
-    if (r == &k->proxy) { /* what the old one held and asked, the new one does not know */
-        pins_clear(k->pins);
-        digests_clear(k->digests);
-    }
-    failed = r == &k->proxy ? spawn_proxy(k, mine, error) : spawn_packet(k, mine, error);
+    failed = r == &k->packet ? spawn_packet(k, mine, error) : spawn_proxy(r, mine, error);
     /* One that is still starting reads nothing yet but what it asked for. */
     fd_close(&other->pending_peer);
     if (!failed && other->ready)
@@ -252,7 +304,7 @@ static void hear_out(struct role *r)
         ipc_drain(r->ipc);
     ipc_free(STEAL(r->ipc));
     fd_close(&r->pending_peer);
-    r->ready = false;
+    r->ready = r->drained = false;
 }
 
 /* Starts it again unless that has been done too often. */
@@ -264,32 +316,29 @@ static int restart(struct keeper *k, struct role *r, struct error *error)
         r->restarts = 0;
     }
     if (++r->restarts > RESTARTS_MAX)
-        return error_say(error, -EIO, "the %s ended %u times within seconds; giving up", r->name,
+        return error_say(error, -EIO, "the %s ended %u times within seconds; giving up", r->title,
                          r->restarts);
     return start_again(k, r, error);
 }
 
-bool keeper_role_ended(struct keeper *k, pid_t pid, int status)
+void keeper_role_ended(struct role *r, int status)
 {
-    struct role *r = pid == k->proxy.pid ? &k->proxy : pid == k->packet.pid ? &k->packet : NULL;
+    struct keeper *k = r->keeper;
     struct error error;
-    if (!r || pid == 0)
-        return false;
     bool was_ready = r->ready;
     hear_out(r);
     bool broken = r->broken;
     if (k->drained || k->failed)
-        return true;
+        return;
     if (!was_ready && !k->started) {
-        error_say(&error, -EIO, "the %s ended while it was started", r->name);
+        error_say(&error, -EIO, "the %s ended while it was started", r->title);
         keeper_fail(k, &error);
-        return true;
+        return;
     }
     int failed = restart(k, r, &error);
     record_gap(k, r, status, broken, !failed);
     if (failed)
         keeper_fail(k, &error);
-    return true;
 }
 
 static void stop_role(struct role *r)
@@ -306,6 +355,7 @@ static void stop_role(struct role *r)
 
 void keeper_stop_roles(struct keeper *k)
 {
-    stop_role(&k->packet);
-    stop_role(&k->proxy);
+    struct role *r;
+    for (size_t i = 0; (r = keeper_role(k, i)); i++)
+        stop_role(r);
 }

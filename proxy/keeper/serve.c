@@ -54,7 +54,9 @@ int keeper_record(struct keeper *k, struct record *r, const struct process *p)
 
 struct process *keeper_process(struct keeper *k, const struct process_id *id)
 {
-    struct process *held = pins_find(k->pins, id);
+    struct process *held = NULL;
+    for (size_t i = 0; !held && i < k->options.loops; i++)
+        held = pins_find(k->proxies[i].pins, id);
     struct process *p = held ? process_ref(held) : process_table_get(k->table, &id->key);
     if (!p || process_is(p, id))
         return p;
@@ -115,21 +117,23 @@ static void on_ring(evutil_socket_t fd, short what, void *arg)
     hooks_consume(k->hooks);
 }
 
+static bool has_ended(pid_t pid, int *status)
+{
+    return pid > 0 && waitpid(pid, status, WNOHANG) == pid;
+}
+
 static void reap(struct keeper *k)
 {
     int status;
-    pid_t pids[] = {k->command, k->proxy.pid, k->packet.pid};
-    for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
-        if (pids[i] <= 0 || waitpid(pids[i], &status, WNOHANG) != pids[i])
-            continue;
-        if (pids[i] != k->command) {
-            keeper_role_ended(k, pids[i], status);
-            continue;
-        }
+    struct role *r;
+    if (has_ended(k->command, &status)) {
         k->command = 0;
         k->command_ended = true;
         k->command_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
     }
+    for (size_t i = 0; (r = keeper_role(k, i)); i++)
+        if (has_ended(r->pid, &status))
+            keeper_role_ended(r, status);
 }
 
 static void on_signal(evutil_socket_t fd, short what, void *arg)
@@ -170,16 +174,21 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
     event_base_loopbreak(k->base);
 }
 
-static void send_process(void *context, uint32_t id, struct process *p)
+static void send_process(struct role *r, uint32_t id, struct process *p)
 {
-    struct keeper *k = context;
     CLEANUP_BUFFER struct buffer packed = {0};
     if (p) {
         process_pack(p, &packed);
-        pins_hold(k->pins, p);
+        pins_hold(r->pins, p);
     }
     bool good = p && !buffer_failed(&packed);
-    keeper_send(&k->proxy, IPC_PROCESS, id, good ? packed.data : NULL, good ? packed.len : 0, -1);
+    keeper_send(r, IPC_PROCESS, id, good ? packed.data : NULL, good ? packed.len : 0, -1);
+}
+
+static void on_digest(void *context, void *asker, uint32_t id, struct process *p)
+{
+    (void)context;
+    send_process(asker, id, p);
 }
 
 /* Where an event was lost, what a process runs now may be another file than the one we know of. */
@@ -226,7 +235,7 @@ int keeper_listen(struct keeper *k, struct error *error)
     const struct digests_options digests = {.base = k->base,
                                             .executable_fd = k->executable_fd,
                                             .lives = process_lives,
-                                            .done = send_process,
+                                            .done = on_digest,
                                             .context = k};
     k->digests = digests_new(&digests);
     return k->digests ? 0 : error_set(error, -ENOMEM, "cannot wait for digests");
@@ -244,27 +253,27 @@ void keeper_loop(struct keeper *k, const bool *done, unsigned timeout_ms)
     event_del(k->deadline);
 }
 
-static void answer_process(struct keeper *k, const struct ipc_message *m)
+static void answer_process(struct keeper *k, struct role *r, const struct ipc_message *m)
 {
     struct process_question q;
     if (m->len != sizeof q)
         return;
     memcpy(&q, m->data, sizeof q);
     struct process *p = find_process(k, &q.id), *digested = NULL;
-    bool waits = p && q.digest && digests_ask(k->digests, p, m->id, &digested);
+    bool waits = p && q.digest && digests_ask(k->digests, p, r, m->id, &digested);
     if (!waits)
-        send_process(k, m->id, digested ? digested : p);
+        send_process(r, m->id, digested ? digested : p);
     process_unref(digested);
     process_unref(p);
 }
 
-static void let_process_go(struct keeper *k, const struct ipc_message *m)
+static void let_process_go(struct role *r, const struct ipc_message *m)
 {
     struct process_id id;
     if (m->len != sizeof id)
         return;
     memcpy(&id, m->data, sizeof id);
-    pins_let_go(k->pins, &id);
+    pins_let_go(r->pins, &id);
 }
 
 static void answer_record(struct keeper *k, struct role *r, const struct ipc_message *m)
@@ -325,7 +334,8 @@ static void take_failure(struct keeper *k, const struct ipc_message *m)
     keeper_fail(k, &error);
 }
 
-enum message_from { FROM_PROXY = 1, FROM_PACKET = 2 };
+/* FROM_FIRST: the one proxy that has datagrams. */
+enum message_from { FROM_PROXY = 1, FROM_PACKET = 2, FROM_FIRST = 4 };
 enum message_when { WHILE_STARTING, WHEN_READY, WHEN_DRAINING };
 
 /* Who may say what, and when. A role that was taken over shall not speak for another, nor bring the
@@ -342,12 +352,12 @@ static const struct {
     [IPC_PROCESS_PUT] = {FROM_PROXY, WHEN_READY},
     [IPC_RECORD] = {FROM_PROXY, WHEN_READY},
     [IPC_DRAINED] = {FROM_PROXY, WHEN_DRAINING},
-    [IPC_SOCKET_GET] = {FROM_PROXY, WHEN_READY},
+    [IPC_SOCKET_GET] = {FROM_FIRST, WHEN_READY},
 };
 
 static bool is_allowed(const struct keeper *k, const struct role *r, const struct ipc_message *m)
 {
-    int from = r == &k->proxy ? FROM_PROXY : FROM_PACKET;
+    int from = r == &k->packet ? FROM_PACKET : r->loop ? FROM_PROXY : FROM_PROXY | FROM_FIRST;
     if ((size_t)m->type >= ARRAY_SIZE(may_say) || !(may_say[m->type].from & from))
         return false;
     enum message_when when = may_say[m->type].when;
@@ -359,7 +369,7 @@ void keeper_message(struct keeper *k, struct role *r, struct ipc_message *m)
     if (r->broken)
         return;
     if (!is_allowed(k, r, m)) {
-        say_warning("the %s said what it may not say (message %d) and is ended", r->name,
+        say_warning("the %s said what it may not say (message %d) and is ended", r->title,
                     (int)m->type);
         keeper_cut_off(r);
         return;
@@ -369,8 +379,8 @@ void keeper_message(struct keeper *k, struct role *r, struct ipc_message *m)
         keeper_role_ready(r);
         break;
     case IPC_DIAGNOSTIC:
-        /* A restarted proxy has nothing new to say about the same bytes. */
-        if (k->started)
+        /* Another proxy, or a new one, has nothing new to say about the same bytes. */
+        if (k->started || r->loop)
             break;
         say_safely(stderr, m->data, m->len);
         fputc('\n', stderr);
@@ -379,7 +389,7 @@ void keeper_message(struct keeper *k, struct role *r, struct ipc_message *m)
         take_failure(k, m);
         break;
     case IPC_PROCESS_GET:
-        answer_process(k, m);
+        answer_process(k, r, m);
         break;
     case IPC_RECORD:
         answer_record(k, r, m);
@@ -388,10 +398,10 @@ void keeper_message(struct keeper *k, struct role *r, struct ipc_message *m)
         keeper_include(k, r, m);
         break;
     case IPC_DRAINED:
-        k->drained = true;
+        keeper_role_drained(r);
         break;
     case IPC_PROCESS_PUT:
-        let_process_go(k, m);
+        let_process_go(r, m);
         break;
     case IPC_SOCKET_GET:
         answer_gate_socket(k, r, m);

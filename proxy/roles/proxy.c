@@ -49,6 +49,12 @@ struct proxy_role {
     bool command_gone, packets_gone, draining;
 };
 
+/* The loop that has DNS, datagrams and host ports; the others have TCP alone, which DNS may be. */
+static bool is_first(const struct proxy_role *p)
+{
+    return p->engine.loop == 1;
+}
+
 static void on_keeper_closed(void *context)
 {
     struct proxy_role *p = context;
@@ -109,8 +115,9 @@ static void on_last_packet(void *context)
 
 static void replace_datagrams(struct proxy_role *p, struct ipc_message *m)
 {
-    struct datagrams *fresh =
-        m->fd >= 0 ? datagrams_new(&p->engine, p->udp, m->fd, on_last_packet, p) : NULL;
+    struct datagrams *fresh = m->fd >= 0 && is_first(p)
+                                  ? datagrams_new(&p->engine, p->udp, m->fd, on_last_packet, p)
+                                  : NULL;
     if (!fresh)
         return;
     m->fd = -1;
@@ -135,7 +142,7 @@ static void on_keeper_message(void *context, struct ipc_message *m)
         break;
     case IPC_DRAIN:
         p->command_gone = true;
-        p->packets_gone = p->packets_gone || !datagrams_connected(p->datagrams);
+        p->packets_gone = p->packets_gone || !p->datagrams || !datagrams_connected(p->datagrams);
         drain_when_told(p);
         break;
     default:
@@ -219,10 +226,10 @@ static int make_stages(struct proxy_role *p, const struct role_args *args, struc
     p->deadline = event_new(e->base, -1, 0, on_deadline, p);
     e->dns = dns_server_new(e, self, n_self);
     p->udp = udp_new(e, p->keeper, p->files);
-    p->datagrams =
-        p->udp ? datagrams_new(e, p->udp, role_fd(args, "peer"), on_last_packet, p) : NULL;
-    if (!e->who || !e->submit || !e->pipes || !e->forwarder || !p->deadline || !e->dns ||
-        !p->datagrams)
+    if (p->udp && is_first(p))
+        p->datagrams = datagrams_new(e, p->udp, role_fd(args, "peer"), on_last_packet, p);
+    if (!e->who || !e->submit || !e->pipes || !e->forwarder || !p->deadline || !e->dns || !p->udp ||
+        (is_first(p) && !p->datagrams))
         return error_set(error, -ENOMEM, "proxy: cannot make its stages");
     return 0;
 }
@@ -241,6 +248,8 @@ static int open_doors(struct proxy_role *p, const struct role_args *args, struct
 {
     char name[32];
     int failed = add_listener(p, role_fd(args, "tcp"), LISTENER_GATE);
+    if (!failed && !is_first(p))
+        return 0;
     if (!failed)
         failed = add_listener(p, role_fd(args, "client-dns-tcp"), LISTENER_CLIENT_DNS);
     if (!failed)

@@ -86,7 +86,7 @@ static inline struct gate open_gate(void)
 {
     struct gate g;
     struct error error = {0};
-    if (gate_open(&g, &error) < 0)
+    if (gate_open(&g, 1, &error) < 0)
         fail_msg("%s", error.text);
     return g;
 }

@@ -73,8 +73,8 @@ static void test_tcp_arrives_with_its_addresses(void **state)
     uint16_t port = 0;
     struct sockaddr_in to = {0}, from = {0};
     socklen_t to_len = sizeof to, from_len = sizeof from;
-    assert_true(readable(g.tcp));
-    CLEANUP_FD int fd = accept4(g.tcp, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(readable(g.tcp[0]));
+    CLEANUP_FD int fd = accept4(g.tcp[0], NULL, NULL, SOCK_CLOEXEC);
     assert_true(fd >= 0);
     assert_int_equal(recv(c.fd, &port, sizeof port, 0), sizeof port);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&to, &to_len), 0);
@@ -148,8 +148,8 @@ static void test_10000_connections_keep_their_ports(void **state)
     struct gate g = open_gate();
     struct client c = client_start(&g, body_many);
     for (int i = 0; i < n; i++) {
-        assert_true(readable(g.tcp));
-        fds[i] = accept4(g.tcp, NULL, NULL, SOCK_CLOEXEC);
+        assert_true(readable(g.tcp[0]));
+        fds[i] = accept4(g.tcp[0], NULL, NULL, SOCK_CLOEXEC);
         assert_true(fds[i] >= 0);
     }
     for (int i = 0; i < n; i++)
@@ -160,6 +160,43 @@ static void test_10000_connections_keep_their_ports(void **state)
     assert_int_equal(client_end(&c), 0);
     for (int i = 0; i < n; i++)
         close(fds[i]);
+    gate_close(&g);
+}
+
+enum { LOOPS = 4, SPREAD = 400 };
+
+static int body_spread(int parent)
+{
+    (void)parent;
+    for (int i = 0; i < SPREAD; i++)
+        if (connected(SOCK_STREAM, GOOGLE, 81) < 0)
+            return 1;
+    return 0;
+}
+
+static void test_loops_share_connections(void **state)
+{
+    (void)state;
+    struct gate g;
+    struct error error = {0};
+    struct pollfd waiting[LOOPS];
+    int got[LOOPS] = {0}, all = 0;
+    assert_int_equal(gate_open(&g, LOOPS, &error), 0);
+    for (int i = 0; i < LOOPS; i++)
+        waiting[i] = (struct pollfd){g.tcp[i], POLLIN, 0};
+    assert_int_equal(g.tcp[LOOPS], -1);
+    struct client c = client_start(&g, body_spread);
+    assert_int_equal(client_end(&c), 0);
+    while (all < SPREAD && poll(waiting, LOOPS, 5000) > 0)
+        for (int i = 0; i < LOOPS; i++) {
+            CLEANUP_FD int fd = waiting[i].revents ? accept4(g.tcp[i], NULL, NULL, 0) : -1;
+            got[i] += fd >= 0;
+            all += fd >= 0;
+        }
+    assert_int_equal(all, SPREAD);
+    /* By hash: of many connections none has less than half of its share. */
+    for (int i = 0; i < LOOPS; i++)
+        assert_in_range(got[i], SPREAD / LOOPS / 2, SPREAD);
     gate_close(&g);
 }
 
@@ -295,10 +332,10 @@ static void test_ipv6_is_closed_and_mapped_is_ipv4(void **state)
         struct sockaddr_in to = {0};
         socklen_t len = sizeof to;
         assert_int_equal(status, 0);
-        CLEANUP_FD int fd = accept4(g.tcp, NULL, NULL, SOCK_CLOEXEC);
+        CLEANUP_FD int fd = accept4(g.tcp[0], NULL, NULL, SOCK_CLOEXEC);
         assert_int_equal(getsockname(fd, (struct sockaddr *)&to, &len), 0);
         assert_int_equal(ntohl(to.sin_addr.s_addr), GOOGLE);
-        assert_int_equal(accept4(g.tcp, NULL, NULL, SOCK_CLOEXEC), -1);
+        assert_int_equal(accept4(g.tcp[0], NULL, NULL, SOCK_CLOEXEC), -1);
     }
     gate_close(&g);
 }
@@ -357,11 +394,11 @@ static int open_without_rules(void)
         return 1;
     size_t descriptors = count_entries("/proc/self/fd");
     ino_t before = inode_of("/proc/thread-self/ns/net");
-    if (gate_open(&g, &error) >= 0 || error.code >= 0)
+    if (gate_open(&g, 1, &error) >= 0 || error.code >= 0)
         return 2;
     if (!strstr(error.text, "iptables-restore refused the gate's rules"))
         return 3;
-    if (g.tcp != -1 || g.gate_ns != -1 || g.host_ns != -1)
+    if (g.tcp[0] != -1 || g.gate_ns != -1 || g.host_ns != -1)
         return 4;
     if (inode_of("/proc/thread-self/ns/net") != before)
         return 5;
@@ -374,7 +411,7 @@ static int open_without_right(void)
     struct error error = {0};
     if (setresuid(65534, 65534, 65534) < 0)
         return 1;
-    if (gate_open(&g, &error) != -EPERM)
+    if (gate_open(&g, 1, &error) != -EPERM)
         return 2;
     return strstr(error.text, "cannot make the gate's network namespace") ? 0 : 3;
 }
@@ -398,6 +435,7 @@ static const struct unit_test tests[] = {
     REPORT("-", test_caller_stays_where_it_was),
     REPORT("-", test_tcp_arrives_with_its_addresses),
     REPORT("P09", test_10000_connections_keep_their_ports),
+    REPORT("-", test_loops_share_connections),
     REPORT("-", test_dns_is_answered_from_the_address_asked),
     REPORT("-", test_loopback_resolver_is_ours),
     REPORT("-", test_host_port_listens_inside),
