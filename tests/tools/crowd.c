@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Many connections of one process to an echo, all open at once: each says its number, and when
- * every one has heard its own again, each says it once more. Prints how many did. */
+ * every one has heard its own again, each says it once more. Prints how many did. With FILE it
+ * makes FILE.open in between and goes on when FILE is there. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -67,12 +68,23 @@ static int round_trip(int n)
     return done;
 }
 
+static void wait_for_file(const char *file)
+{
+    char opened[256];
+    snprintf(opened, sizeof(opened), "%s.open", file);
+    FILE *mark = fopen(opened, "w");
+    if (mark)
+        fclose(mark);
+    while (mark && access(file, F_OK) != 0)
+        poll(NULL, 0, 20);
+}
+
 int main(int argc, char **argv)
 {
     struct rlimit files;
-    int n = argc == 4 ? atoi(argv[3]) : 0;
+    int n = argc == 4 || argc == 5 ? atoi(argv[3]) : 0;
     if (n < 1 || n > MOST) {
-        fputs("usage: crowd IP PORT COUNT\n", stderr);
+        fputs("usage: crowd IP PORT COUNT [FILE]\n", stderr);
         return 2;
     }
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
@@ -85,6 +97,8 @@ int main(int argc, char **argv)
         return 1;
     }
     int first = round_trip(n);
+    if (argc == 5)
+        wait_for_file(argv[4]);
     printf("%d %d\n", first, round_trip(n));
     return 0;
 }
