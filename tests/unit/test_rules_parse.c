@@ -399,8 +399,8 @@ static void test_warnings_of_long_policies(void **state)
     const struct policy_options options = {.diagnose = said_add, .diagnose_context = &said};
     size_t n = 0;
     for (unsigned i = 0; i < 90000; i++)
-        n += (size_t)snprintf(text + n, sizeof(text) - n, "%u.%u.%u.1\n", 1 + i % 200,
-                              i / 200 % 250, i / 50000);
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "%u.%u.%u.1\n", 1 + i % 100,
+                              i / 100 % 250, i / 25000);
     snprintf(text + n, sizeof(text) - n, "x.org\nx.org\n");
     struct policy *p = parse_text(text, &options);
     assert_non_null(p);
