@@ -57,13 +57,14 @@ FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/f
 PLAIN := $(patsubst tests/unit/%.c,$(BUILD)/plain/%,$(sort $(wildcard tests/unit/test_*_live.c tests/unit/test_hooks_*.c)))
 TOOL := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tools/*.c)))
 BENCH_MATCH := $(BUILD)/bench/bench_match
+BENCH_HOOKS := $(BUILD)/bench/bench_hooks
 
 BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Werror -I.
 
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 .DELETE_ON_ERROR:
-.PHONY: all demo test test-long test-vm plain bpf-other unit fuzz tools bench-match lint format install uninstall clean packages
+.PHONY: all demo test test-long test-vm plain bpf-other unit fuzz tools bench-match bench-hooks lint format install uninstall clean packages
 .SECONDARY:
 
 all: $(BUILD)/egress-filter
@@ -125,6 +126,12 @@ $(BENCH_MATCH): tests/bench/bench_match.c $(filter $(BUILD)/release/rules/% $(BU
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -Itests $(HARDEN) $(ALL_CFLAGS) $(LDHARD) -o $@ $(filter %.c %.o,$^) -lidn2 -lpsl
 
+$(BENCH_HOOKS): tests/bench/bench_hooks.c $(BUILD)/plain/libegress.a
+	$(call say,BENCH,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -Itests $(HARDEN) $(ALL_CFLAGS) -Wno-unused-function $(LDHARD) -o $@ $< \
+		$(BUILD)/plain/libegress.a -lcmocka $(LIBS)
+
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
 	$(call say,BPF,$@)
 	$(Q)mkdir -p $(@D)
@@ -164,6 +171,10 @@ bpf-other: $(BPF_OTHER)
 # Figures only: nothing here passes or fails by the clock.
 bench-match: $(BENCH_MATCH)
 	$(Q)$(BENCH_MATCH) $(BENCH_FLAGS)
+
+# As root: in a cgroup and a network namespace of its own.
+bench-hooks: $(BENCH_HOOKS)
+	$(Q)$(BENCH_HOOKS) $(BENCH_FLAGS)
 
 packages:
 	$(Q)sh setup/packages.sh
@@ -212,4 +223,4 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJ:.o=.d) $(ASAN_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(UNIT:=.d) $(PLAIN:=.d) $(FUZZ:=.d) $(TOOL:=.d) $(BENCH_MATCH).d
+-include $(OBJ:.o=.d) $(ASAN_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(UNIT:=.d) $(PLAIN:=.d) $(FUZZ:=.d) $(TOOL:=.d) $(BENCH_MATCH).d $(BENCH_HOOKS).d
