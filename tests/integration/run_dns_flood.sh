@@ -27,8 +27,11 @@ inside_start --policy "$POLICY" || exit 1
 check D10 "allowed names are answered before" test "$(inside \
     "dns_names $RESOLVER_IP 0 20 allowed.example")" = "NOERROR 20"
 before=$(resident)
+# An answer between the two says that what the first left waiting has been read: else the second
+# could be dropped as a whole, by the kernel, at a socket that is still full.
 flood=$(inside_ask "for part in 1 2 3 4; do
     dns_names $RESOLVER_IP \$((part * 10000000)) +$((names / 4)) '%s.n%n.denied.example' & done; wait
+    dns_names $RESOLVER_IP 0 1 allowed.example
     dns_names $RESOLVER_IP 0 +$((names / 4)) '%s.n%n.wild.example'")
 inside_answer "$flood" >/dev/null
 check_equal D10 "allowed names are answered still, each of them" "NOERROR 50" \
