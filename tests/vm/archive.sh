@@ -63,3 +63,14 @@ archive_kernel()
         grep -E "^linux-image-$series\.[0-9]+[^ ]*-cloud-$ARCHIVE_ARCH\$" | sort -V | tail -n 1 |
         grep .
 }
+
+# archive_parts DIR PACKAGE: it, and from 7.3 on the packages of the same kernel that the image and
+# the modules are in.
+archive_parts()
+{
+    local version=${2#linux-image-}
+    echo "$2"
+    archive_apt "$1" apt-cache show "$2" | sed -n 's/^Depends: //p' | head -n 1 | tr ',' '\n' |
+        grep -oE "linux-(binary|modules)-${version//+/[+]}"
+    return 0
+}

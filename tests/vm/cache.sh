@@ -137,7 +137,7 @@ INIT
 # cache_kernel NAME: the directory of that kernel, with vmlinuz, initrd, modules.ext4 and version.
 cache_kernel()
 {
-    local digest dir fd package version tree=$WORK/kernel made=$WORK/made started=$SECONDS
+    local digest dir fd package parts deb version tree=$WORK/kernel made=$WORK/made started=$SECONDS
     digest=$(cat - "$VM_DIR/cache.sh" "$VM_DIR/archive.sh" <<<"$ARCHIVE_SUITE $ARCHIVE_ARCH $1" |
         cache_digest)
     dir=$CACHE/kernel-$1-$digest
@@ -150,9 +150,12 @@ cache_kernel()
         package=$(archive_kernel "$WORK/apt" "$1") ||
             vm_unable "no package source offers a kernel $1, or none was reached"
         mkdir -p "$tree" "$made"
-        (cd "$made" && archive_apt "$WORK/apt" apt-get download "$package") >&2 ||
-            vm_unable "cannot fetch $package"
-        dpkg-deb -x "$made"/*.deb "$tree" || return 1
+        mapfile -t parts < <(archive_parts "$WORK/apt" "$package")
+        (cd "$made" && archive_apt "$WORK/apt" apt-get download "${parts[@]}") >&2 ||
+            vm_unable "cannot fetch ${parts[*]}"
+        for deb in "$made"/*.deb; do
+            dpkg-deb -x "$deb" "$tree" || return 1
+        done
         rm -f "$made"/*.deb
         # Newer packages have /usr/lib alone.
         [ -d "$tree/lib/modules" ] || ln -s usr/lib "$tree/lib"
