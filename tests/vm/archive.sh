@@ -71,6 +71,6 @@ archive_parts()
     local version=${2#linux-image-}
     echo "$2"
     archive_apt "$1" apt-cache show "$2" | sed -n 's/^Depends: //p' | head -n 1 | tr ',' '\n' |
-        grep -oE "linux-(binary|modules)-${version//+/[+]}"
+        grep -oE "linux-(base|binary|modules)-${version//+/[+]}" | sort -u
     return 0
 }

@@ -161,7 +161,9 @@ cache_kernel()
         [ -d "$tree/lib/modules" ] || ln -s usr/lib "$tree/lib"
         version=$(ls "$tree/lib/modules")
         depmod -b "$tree" "$version" || return 1
-        cp "$tree/boot/vmlinuz-$version" "$made/vmlinuz"
+        # Since 7.3 it lies with the modules.
+        cp "$tree/boot/vmlinuz-$version" "$made/vmlinuz" 2>/dev/null ||
+            cp "$tree/lib/modules/$version/vmlinuz" "$made/vmlinuz" || return 1
         cache_initrd "$tree" "$version" "$made/initrd" || return 1
         cache_ext4 "$tree/lib/modules/" "$made/modules.ext4" 8 || return 1
         echo "$version" >"$made/version"
