@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/attrib.h"
+#include "base/cli.h"
+#include "base/say.h"
 #include "keeper/run.h"
 #include "review/check.h"
 #include "review/diff.h"
@@ -15,44 +16,76 @@
 #include "review/verify.h"
 #include "roles/role.h"
 
+static int version_main(int argc, char **argv);
+static int help_main(int argc, char **argv);
+
+static const struct cli_command version_command = {
+    .name = "version",
+    .summary = "print the version",
+    .usage = "",
+    .about = "Prints the version.\n",
+    .main = version_main,
+};
+
+static const struct cli_command help_command = {
+    .name = "help",
+    .summary = "print this page, or that of a command",
+    .usage = "[COMMAND]",
+    .about = "Prints a summary of the commands, or of the options of one.\n",
+    .takes = CLI_SELF,
+    .most = 1,
+    .needs = "tells about one command at a time",
+    .main = help_main,
+};
+
+/* Not for people: it reads what the keeper writes, which are no options. */
+static const struct cli_command role_command = {.name = "role", .main = role_main};
+
+static const struct cli_command *const commands[] = {
+    &run_command,     &check_command,  &match_command,   &test_command, &diff_command, &fmt_command,
+    &presets_command, &verify_command, &version_command, &help_command, &role_command,
+};
+
 static int version_main(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
+    struct cli_rest rest;
+    int code = cli_parse(&version_command, argc, argv, NULL, &rest);
+    if (code != CLI_GO)
+        return code;
     puts("egress-filter " EGRESS_VERSION);
     return 0;
 }
 
-static int help_main(int argc, char **argv);
-
-static const struct command {
-    const char *name;
-    int (*main)(int argc, char **argv);
-    const char *help; /* NULL: not for people */
-} commands[] = {
-    {"run", run_main, "run a command that reaches only what a policy allows"},
-    {"check", check_main, "say what is wrong in policy files"},
-    {"validate", check_main, NULL}, /* another name for it */
-    {"match", match_main, "say what a policy would say to events, or to a log"},
-    {"test", test_main, "ask policies the tests that stand in them"},
-    {"diff", diff_main, "say what a new policy allows or denies that the old one did not"},
-    {"fmt", fmt_main, "write policy files in their one form"},
-    {"presets", presets_main, "list the rule sets that come with the program, or print one"},
-    {"verify", verify_main, "check that a log is whole and unchanged"},
-    {"version", version_main, "print the version"},
-    {"help", help_main, "print this page"},
-    {"role", role_main, NULL},
-};
+static int say_no_command(const char *name)
+{
+    const struct cli_command *meant = cli_nearest(commands, ARRAY_SIZE(commands), name);
+    if (meant)
+        say_note("there is no command '%s'; did you mean '%s'?", name, meant->name);
+    else if (name[0] == '-')
+        say_note("which command? It comes before its options: egress-filter run %s", name);
+    else
+        say_note("there is no command '%s'; see egress-filter help", name);
+    return 2;
+}
 
 static int help_main(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
+    struct cli_rest rest;
+    int code = cli_parse(&help_command, argc, argv, NULL, &rest);
+    if (code != CLI_GO)
+        return code;
+    if (rest.n == 1) {
+        const struct cli_command *c = cli_find(commands, ARRAY_SIZE(commands), rest.list[0]);
+        if (!c || !c->summary)
+            return say_no_command(rest.list[0]);
+        cli_help(c);
+        return 0;
+    }
     puts("egress-filter decides and records what code may reach on the network.\n\n"
          "usage: egress-filter COMMAND …\n");
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-        if (commands[i].help)
-            printf("  %-10s %s\n", commands[i].name, commands[i].help);
+        if (commands[i]->summary)
+            printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
     puts("\negress-filter COMMAND --help says more; man egress-filter says everything.");
     return 0;
 }
@@ -61,15 +94,14 @@ int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
-        return version_main(0, NULL);
+        return version_main(1, argv);
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
-        return help_main(0, NULL);
-    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-        if (strcmp(name, commands[i].name) == 0)
-            return commands[i].main(argc - 1, argv + 1);
+        return help_main(1, argv);
+    const struct cli_command *c = cli_find(commands, ARRAY_SIZE(commands), name);
+    if (c)
+        return c->main(argc - 1, argv + 1);
     if (*name)
-        fprintf(stderr, "egress-filter: there is no command '%s'; see egress-filter help\n", name);
-    else
-        fputs("egress-filter: which command? See egress-filter help\n", stderr);
+        return say_no_command(name);
+    say_note("which command? See egress-filter help");
     return 2;
 }

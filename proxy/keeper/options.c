@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The options of `run` as one table: what reads each, and the line that --help prints. */
+ * The command `run` and its options as one table: what reads each, and what --help says of it. */
 #include "keeper/options.h"
 
 #include <errno.h>
@@ -7,32 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keeper/caller.h"
+#include "keeper/run.h"
 #include "setup/gate.h"
-
-static int set_flag(void *field, const char *value)
-{
-    (void)value;
-    *(bool *)field = true;
-    return 0;
-}
-
-static int set_text(void *field, const char *value)
-{
-    *(const char **)field = value;
-    return *value ? 0 : -EINVAL;
-}
-
-static int add_item(void *field, const char *value)
-{
-    struct options_list *list = field;
-    if (!*value)
-        return -EINVAL;
-    if (list->n == OPTIONS_LIST_MAX)
-        return -E2BIG;
-    list->items[list->n++] = value;
-    return 0;
-}
 
 static int read_number(const char *text, unsigned long max, unsigned long *out)
 {
@@ -75,17 +51,21 @@ static const char *resolver_fault(const char *value)
     return resolver_parse(value, &scrap, &why) ? why : NULL;
 }
 
+static const char *const log_args_words[] = {
+    [LOG_ARGS_REDACTED] = "redacted", [LOG_ARGS_FULL] = "full", [LOG_ARGS_NONE] = "none", NULL};
+
 static int set_log_args(void *field, const char *value)
 {
-    static const char *const names[] = {
-        [LOG_ARGS_REDACTED] = "redacted", [LOG_ARGS_FULL] = "full", [LOG_ARGS_NONE] = "none"};
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        if (strcmp(value, names[i]) == 0) {
+    for (size_t i = 0; log_args_words[i]; i++)
+        if (strcmp(value, log_args_words[i]) == 0) {
             *(enum log_args *)field = (enum log_args)i;
             return 0;
         }
     return -EINVAL;
 }
+
+/* As attach_way_name() has them. */
+static const char *const attach_words[] = {"auto", "cgroup", "kprobe", "fentry", NULL};
 
 static int set_attach(void *field, const char *value)
 {
@@ -117,126 +97,127 @@ static int set_loops(void *field, const char *value)
 
 #define FIELD(name) offsetof(struct options, name)
 
-static const struct option_row {
-    const char *name, *value; /* value NULL: a switch */
-    size_t field;
-    int (*set)(void *field, const char *value);
-    const char *help; /* NULL: not for people */
-} rows[] = {
-    {"policy", "FILE", FIELD(policies), add_item,
-     "rules to judge by; may be repeated (default: ./egress.rules)"},
-    {"audit", NULL, FIELD(audit), set_flag, "let everything pass, and record what would be denied"},
-    {"log", "FILE", FIELD(log), set_text, "where records are appended (default: ./egress.jsonl)"},
-    {"log-args", "HOW", FIELD(log_args), set_log_args,
-     "arguments in the log: redacted (default), full or none"},
-    {"user", "USER", FIELD(user), set_text, "run as this user (needed when root calls)"},
-    {"resolver", "[ZONE=]IP", FIELD(resolvers), add_resolver,
-     "ask this DNS server (IP or IP:PORT), for names of ZONE or all (default: the host's)"},
-    {"no-name-limits", NULL, FIELD(no_name_limits), set_flag,
-     "let any number of names below a wildcard be looked up"},
-    {"host-port", "N", FIELD(host_ports), add_host_port,
-     "let 127.0.0.1:N reach the host's own; may be repeated"},
-    {"share", "PATH", FIELD(shares), add_item,
-     "show a socket or directory that is hidden; may be repeated"},
-    {"allow-privileges", NULL, FIELD(allow_privileges), set_flag,
-     "keep capabilities and setuid programs: root inside can undo the filter"},
-    {"context", "HEADER", FIELD(context), set_text,
-     "start context of the policy, such as '[cgroup=@host]'"},
-    {"repo", "OWNER/REPO", FIELD(repo), set_text,
-     "values of {owner} and {repo} (default: GITHUB_REPOSITORY)"},
-    {"lenient", NULL, FIELD(lenient), set_flag, "skip allow lines that have errors"},
-    {"attach", "WAY", FIELD(attach), set_attach,
-     "how processes are told apart: auto (default), cgroup, kprobe or fentry"},
-    {"loops", "N", FIELD(loops), set_loops,
-     "share the connections among so many processes, 1 (default) to 16"},
-    {"fail-on-deny", NULL, FIELD(fail_on_deny), set_flag,
-     "exit with 77 when the command succeeds but something was denied"},
-    {"quiet", NULL, FIELD(quiet), set_flag, "no table at the end"},
-    {"json", NULL, FIELD(json), set_flag, "the table at the end as JSON"},
-    {"help", NULL, FIELD(help), set_flag, "this page"},
-    {"environment-of", "PID", FIELD(environ_pid), set_pid, NULL},
+static const struct cli_option rows[] = {
+    {.name = "policy",
+     .value = "FILE",
+     .kind = CLI_FILE,
+     .set = cli_add,
+     .field = FIELD(policies),
+     .help = "rules to judge by; may be repeated (default: ./egress.rules)"},
+    {.name = "audit",
+     .set = cli_flag,
+     .field = FIELD(audit),
+     .help = "let everything pass, and record what would be denied"},
+    {.name = "log",
+     .value = "FILE",
+     .kind = CLI_FILE,
+     .set = cli_text,
+     .field = FIELD(log),
+     .help = "where records are appended (default: ./egress.jsonl)"},
+    {.name = "log-args",
+     .value = "HOW",
+     .kind = CLI_WORD,
+     .words = log_args_words,
+     .set = set_log_args,
+     .field = FIELD(log_args),
+     .help = "arguments in the log: redacted (default), full or none"},
+    {.name = "user",
+     .value = "USER",
+     .kind = CLI_USER,
+     .set = cli_text,
+     .field = FIELD(user),
+     .help = "run as this user (needed when root calls)"},
+    {.name = "resolver",
+     .value = "[ZONE=]IP",
+     .fault = resolver_fault,
+     .set = add_resolver,
+     .field = FIELD(resolvers),
+     .help = "ask this DNS server (IP or IP:PORT), for names of ZONE or all (default: the host's)"},
+    {.name = "no-name-limits",
+     .set = cli_flag,
+     .field = FIELD(no_name_limits),
+     .help = "let any number of names below a wildcard be looked up"},
+    {.name = "host-port",
+     .value = "N",
+     .must = "it is a port, 1 to 65535",
+     .set = add_host_port,
+     .field = FIELD(host_ports),
+     .help = "let 127.0.0.1:N reach the host's own; may be repeated"},
+    {.name = "share",
+     .value = "PATH",
+     .kind = CLI_FILE,
+     .set = cli_add,
+     .field = FIELD(shares),
+     .help = "show a socket or directory that is hidden; may be repeated"},
+    {.name = "allow-privileges",
+     .set = cli_flag,
+     .field = FIELD(allow_privileges),
+     .help = "keep capabilities and setuid programs: root inside can undo the filter"},
+    {.name = "context",
+     .value = "HEADER",
+     .set = cli_text,
+     .field = FIELD(context),
+     .help = "start context of the policy, such as '[cgroup=@host]'"},
+    {.name = "repo",
+     .value = "OWNER/REPO",
+     .set = cli_text,
+     .field = FIELD(repo),
+     .help = "values of {owner} and {repo} (default: GITHUB_REPOSITORY)"},
+    {.name = "lenient",
+     .set = cli_flag,
+     .field = FIELD(lenient),
+     .help = "skip allow lines that have errors"},
+    {.name = "attach",
+     .value = "WAY",
+     .kind = CLI_WORD,
+     .words = attach_words,
+     .set = set_attach,
+     .field = FIELD(attach),
+     .help = "how processes are told apart: auto (default), cgroup, kprobe or fentry"},
+    {.name = "loops",
+     .value = "N",
+     .must = "it is a number from 1 to 16",
+     .set = set_loops,
+     .field = FIELD(loops),
+     .help = "share the connections among so many processes, 1 (default) to 16"},
+    {.name = "fail-on-deny",
+     .set = cli_flag,
+     .field = FIELD(fail_on_deny),
+     .help = "exit with 77 when the command succeeds but something was denied"},
+    {.name = "quiet", .set = cli_flag, .field = FIELD(quiet), .help = "no table at the end"},
+    {.name = "json", .set = cli_flag, .field = FIELD(json), .help = "the table at the end as JSON"},
+    {.name = "environment-of",
+     .value = "PID",
+     .must = "it is a number",
+     .set = set_pid,
+     .field = FIELD(environ_pid)},
 };
 
-void options_usage(void)
-{
-    puts("usage: egress-filter run [OPTION…] [--] COMMAND [ARGUMENT…]\n\n"
-         "Runs a command that reaches only what a policy allows, and records what it asked for.\n");
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        char left[64];
-        if (!rows[i].help)
-            continue;
-        snprintf(left, sizeof left, "--%s%s%s", rows[i].name, rows[i].value ? " " : "",
-                 rows[i].value ? rows[i].value : "");
-        printf("  %-22s %s\n", left, rows[i].help);
-    }
-    puts("\nExit status: the command's; 125 the filter failed, 126 not executable, 127 not found,\n"
-         "128+N ended by signal N, 77 see --fail-on-deny. More: man egress-filter");
-}
+const struct cli_command run_command = {
+    .name = "run",
+    .summary = "run a command that reaches only what a policy allows",
+    .usage = "[OPTION…] [--] COMMAND [ARGUMENT…]",
+    .about =
+        "Runs a command that reaches only what a policy allows, and records what it asked for.\n",
+    .status =
+        "Exit status: the command's; 125 the filter failed, 126 not executable, 127 not found,\n"
+        "128+N ended by signal N, 77 see --fail-on-deny. More: man egress-filter\n",
+    .options = rows,
+    .n_options = ARRAY_SIZE(rows),
+    .takes = CLI_COMMAND,
+    .least = 1,
+    .most = -1,
+    .needs = "needs a command: egress-filter run [OPTION…] -- COMMAND [ARGUMENT…]",
+    .misuse = RUN_FAILED,
+    .main = run_main,
+};
 
-static const struct option_row *find_row(const char *name, size_t len)
+int options_parse(int argc, char **argv, struct options *out)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-        if (strlen(rows[i].name) == len && memcmp(rows[i].name, name, len) == 0)
-            return &rows[i];
-    return NULL;
-}
-
-/* Reads the option at argv[*at] and its value, and moves on. */
-static int parse_option(int argc, char **argv, int *at, struct options *out, struct error *error)
-{
-    const char *name = argv[*at] + 2, *equals = strchr(name, '=');
-    const char *value = equals ? equals + 1 : NULL;
-    size_t len = equals ? (size_t)(equals - name) : strlen(name);
-    const struct option_row *row = find_row(name, len);
-    if (!row)
-        return error_say(error, -EINVAL, "run has no option '--%.*s'; see egress-filter run --help",
-                         (int)len, name);
-    if (!row->value && value)
-        return error_say(error, -EINVAL, "option '--%s' takes no value", row->name);
-    if (row->value && !value) {
-        if (*at + 1 >= argc)
-            return error_say(error, -EINVAL, "option '--%s' needs a value: --%s %s", row->name,
-                             row->name, row->value);
-        value = argv[++*at];
-    }
-    int failed = row->set((char *)out + row->field, value);
-    if (failed == -E2BIG)
-        return error_say(error, -EINVAL, "option '--%s' is given too often", row->name);
-    if (failed)
-        return error_say(error, -EINVAL, "option '--%s' cannot be '%s': %s", row->name, value,
-                         row->set == add_resolver ? resolver_fault(value)
-                         : row->help              ? row->help
-                                                  : "a number is meant");
-    ++*at;
-    return 0;
-}
-
-int options_parse(int argc, char **argv, struct options *out, struct error *error)
-{
-    int at = 1;
+    struct cli_rest rest;
     *out = (struct options){.loops = 1};
-    while (at < argc && argv[at][0] == '-') {
-        if (strcmp(argv[at], "--") == 0) {
-            at++;
-            break;
-        }
-        if (strcmp(argv[at], "-h") == 0) {
-            out->help = true;
-            return 0;
-        }
-        if (argv[at][1] != '-')
-            return error_say(error, -EINVAL,
-                             "run has no option '%s'; options are long, see egress-filter run "
-                             "--help",
-                             argv[at]);
-        int failed = parse_option(argc, argv, &at, out, error);
-        if (failed || out->help)
-            return failed;
-    }
-    out->command = argv + at;
-    if (at >= argc)
-        return error_say(error, -EINVAL,
-                         "run needs a command: egress-filter run [OPTION…] -- COMMAND "
-                         "[ARGUMENT…]");
-    return 0;
+    int code = cli_parse(&run_command, argc, argv, out, &rest);
+    if (code == CLI_GO)
+        out->command = rest.list;
+    return code;
 }

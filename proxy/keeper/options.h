@@ -10,18 +10,13 @@
 #include "attribution/hooks.h"
 #include "audit/record.h"
 #include "base/attrib.h"
-#include "base/error.h"
+#include "base/cli.h"
 #include "dns/resolver.h"
 
-#define OPTIONS_LIST_MAX 64
-
-struct options_list {
-    const char *items[OPTIONS_LIST_MAX]; /* of argv */
-    size_t n;
-};
+#define OPTIONS_LIST_MAX CLI_LIST_MAX
 
 struct options {
-    struct options_list policies, shares;
+    struct cli_list policies, shares;
     uint16_t host_ports[OPTIONS_LIST_MAX];
     size_t n_host_ports;
     struct resolver resolvers[RESOLVERS_MAX]; /* of --resolver; the host's where none is for all */
@@ -30,13 +25,10 @@ struct options {
     enum log_args log_args;
     enum attach_way attach;
     unsigned loops; /* 1 to GATE_LOOPS_MAX */
-    bool audit, quiet, json, fail_on_deny, allow_privileges, lenient, no_name_limits, help;
+    bool audit, quiet, json, fail_on_deny, allow_privileges, lenient, no_name_limits;
     pid_t environ_pid;
     char **command; /* NULL-terminated, of argv */
 };
 
-/* Reads argv (argv[0] is the sub-command). Returns 0, or -EINVAL with a sentence. */
-int options_parse(int argc, char **argv, struct options *out, struct error *error) NODISCARD
-    NONNULL(2, 3, 4);
-/* The page that --help prints. */
-void options_usage(void);
+/* Reads argv (argv[0] is the sub-command). CLI_GO, or what to exit with. */
+int options_parse(int argc, char **argv, struct options *out) NODISCARD NONNULL(2, 3);

@@ -114,7 +114,7 @@ int keeper_digest_policies(struct keeper *k)
 
 int keeper_read_policies(struct keeper *k, struct error *error)
 {
-    struct options_list *list = &k->options.policies;
+    struct cli_list *list = &k->options.policies;
     if (list->n == 0 && access(DEFAULT_POLICY, F_OK) == 0)
         list->items[list->n++] = DEFAULT_POLICY;
     if (list->n == 0 && !k->options.audit)

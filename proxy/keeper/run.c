@@ -13,7 +13,7 @@
 #include "keeper/command.h"
 #include "keeper/keeper.h"
 
-enum { EXIT_FILTER_FAILED = 125, EXIT_DENIED = 77 };
+enum { EXIT_DENIED = 77 };
 
 /* How long connections may take to finish what the command left behind. */
 #define DRAIN_MS 3000
@@ -92,7 +92,7 @@ static void record_cut_short(struct keeper *k)
     keeper_record(k, &r, NULL);
 }
 
-static int run_command(struct keeper *k, struct error *error)
+static int run_to_end(struct keeper *k, struct error *error)
 {
     int failed = start_command(k, error);
     if (failed)
@@ -122,21 +122,20 @@ int run_main(int argc, char **argv)
     struct error error = {0};
     struct keeper *k = calloc(1, sizeof *k);
     if (!k)
-        return EXIT_FILTER_FAILED;
-    int status = EXIT_FILTER_FAILED;
-    int failed = options_parse(argc, argv, &k->options, &error);
-    if (!failed && k->options.help) {
-        options_usage();
+        return RUN_FAILED;
+    int failed = 0, status = options_parse(argc, argv, &k->options);
+    if (status != CLI_GO) {
         free(k);
-        return 0;
+        return status;
     }
-    if (!failed && geteuid() != 0) {
+    status = RUN_FAILED;
+    if (geteuid() != 0) {
         failed = caller_become_root(argc, argv, &error); /* returns on failure only */
-    } else if (!failed) {
+    } else {
         failed = keeper_bring_up(k, &error);
         bool up = !failed;
         if (up)
-            failed = run_command(k, &error);
+            failed = run_to_end(k, &error);
         if (!failed)
             failed = keeper_check_places(k, &error);
         if (up)

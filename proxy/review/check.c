@@ -4,38 +4,21 @@
 #include "review/check.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cli.h"
 #include "review/dump_rules.h"
 #include "review/policy_files.h"
 #include "review/workflow.h"
-
-static const char usage[] = "usage: egress-filter check [OPTION…] FILE…\n";
-static const char help[] =
-    "\n"
-    "Says what is wrong in policy files, each by itself: FILE:LINE:COLUMN, what, and what\n"
-    "to write instead. In a GitHub workflow (.yml, .yaml) the policies of the steps that\n"
-    "use egress-filter are checked where they stand. - is standard input.\n"
-    "\n"
-    "  --dump-rules       print every rule as one JSON object a line\n"
-    "  --strict           exit with 1 when there are warnings\n"
-    "  --context HEADER   start context, such as '[cgroup=@host]' (default in a workflow:\n"
-    "                     the step's own)\n"
-    "  --repo OWNER/REPO  values of {owner} and {repo} (default: GITHUB_REPOSITORY; without\n"
-    "                     any, rules that use them are checked with them left open)\n"
-    "  --lenient          bad allow lines are warnings\n"
-    "  --help             this text\n"
-    "\n"
-    "Exit status: 0 good, 1 warnings under --strict, 2 errors, or a file cannot be read.\n";
 
 struct check {
     struct policy_options policy; /* as the command line has them */
     bool dump, strict;
     size_t errors, warnings; /* of all files */
-    char repo[REPO_ROOM];
+    const char *repo;
+    char repo_room[REPO_ROOM];
 };
 
 /* Where a policy stands that is a part of a file; NULL members: it is the file. */
@@ -185,55 +168,64 @@ static void check_file(struct check *c, const char *path)
     policy_files_release(&files);
 }
 
-/* Returns whether to go on; otherwise *code is what to exit with. */
-static bool parse_options(int argc, char **argv, struct check *c, int *code)
-{
-    static const struct option options[] = {
-        {"dump-rules", no_argument, NULL, 'd'},
-        {"strict", no_argument, NULL, 's'},
-        {"context", required_argument, NULL, 'c'},
-        {"repo", required_argument, NULL, 'r'},
-        {"lenient", no_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    const char *repo = NULL;
-    *code = CHECK_BAD;
-    optind = 0; /* starts getopt afresh */
-    for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        c->dump |= o == 'd';
-        c->strict |= o == 's';
-        c->policy.lenient |= o == 'l';
-        if (o == 'c')
-            c->policy.context = optarg;
-        if (o == 'r')
-            repo = optarg;
-        if (o == 'h') {
-            printf("%s%s", usage, help);
-            *code = CHECK_GOOD;
-        } else if (o == '?') {
-            fputs(usage, stderr);
-        }
-        if (o == 'h' || o == '?')
-            return false;
-    }
-    if (!policy_set_repo(repo, c->repo, &c->policy)) {
-        fprintf(stderr, "egress-filter: cannot read --repo '%s': it is OWNER/REPO\n", repo);
-        return false;
-    }
-    if (optind == argc)
-        fprintf(stderr, "egress-filter: check needs a file to read\n%s", usage);
-    return optind < argc;
-}
+static const struct cli_option options[] = {
+    {.name = "dump-rules",
+     .set = cli_flag,
+     .field = offsetof(struct check, dump),
+     .help = "print every rule as one JSON object a line"},
+    {.name = "strict",
+     .set = cli_flag,
+     .field = offsetof(struct check, strict),
+     .help = "exit with 1 when there are warnings"},
+    {.name = "context",
+     .value = "HEADER",
+     .set = cli_any,
+     .field = offsetof(struct check, policy.context),
+     .help = "start context, such as '[cgroup=@host]' (default in a workflow: the step's own)"},
+    {.name = "repo",
+     .value = "OWNER/REPO",
+     .set = cli_any,
+     .field = offsetof(struct check, repo),
+     .help =
+         "values of {owner} and {repo} (default: GITHUB_REPOSITORY; without any, rules that use "
+         "them are checked with them left open)"},
+    {.name = "lenient",
+     .set = cli_flag,
+     .field = offsetof(struct check, policy.lenient),
+     .help = "bad allow lines are warnings"},
+};
+
+const struct cli_command check_command = {
+    .name = "check",
+    .also = "validate",
+    .summary = "say what is wrong in policy files",
+    .usage = "[OPTION…] FILE…",
+    .about =
+        "Says what is wrong in policy files, each by itself: FILE:LINE:COLUMN, what, and what\n"
+        "to write instead. In a GitHub workflow (.yml, .yaml) the policies of the steps that\n"
+        "use egress-filter are checked where they stand. - is standard input.\n",
+    .status =
+        "Exit status: 0 good, 1 warnings under --strict, 2 errors, or a file cannot be read.\n",
+    .options = options,
+    .n_options = ARRAY_SIZE(options),
+    .takes = CLI_FILE,
+    .least = 1,
+    .most = -1,
+    .needs = "needs a file to read",
+    .main = check_main,
+};
 
 int check_main(int argc, char **argv)
 {
     struct check c = {0};
-    int code;
-    if (!parse_options(argc, argv, &c, &code))
+    struct cli_rest files;
+    int code = cli_parse(&check_command, argc, argv, &c, &files);
+    if (code != CLI_GO)
         return code;
-    for (int i = optind; i < argc; i++)
-        check_file(&c, argv[i]);
+    if (!policy_set_repo(c.repo, c.repo_room, &c.policy))
+        return CHECK_BAD;
+    for (int i = 0; i < files.n; i++)
+        check_file(&c, files.list[i]);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "egress-filter: cannot write the result: %s\n", strerror(errno));
         return CHECK_BAD;

@@ -3,7 +3,6 @@
 #include "review/diff.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,26 +10,12 @@
 #include "review/diff_tell.h"
 #include "review/policy_files.h"
 
-static const char usage[] = "usage: egress-filter diff [--json] [OPTION…] OLD NEW\n";
-static const char help[] =
-    "\n"
-    "Says what the policy NEW allows or denies that OLD did not, for which traffic and which\n"
-    "processes, by which rules, each with an event that both were asked about. Comments,\n"
-    "order and form make no difference, only verdicts do. A policy is a file, - or @PRESET.\n"
-    "\n"
-    "  --json             one JSON object\n"
-    "  --context HEADER   start context of both, such as '[cgroup=@host]'\n"
-    "  --repo OWNER/REPO  values of {owner} and {repo} (default: GITHUB_REPOSITORY)\n"
-    "  --help             this text\n"
-    "\n"
-    "Exit status: 0 they say the same, 1 they differ, or may in a way that was not looked at,\n"
-    "2 errors, or a file cannot be read.\n";
-
 struct diff {
     struct policy_options options;
     bool json;
     size_t errors;
-    char repo[REPO_ROOM];
+    const char *repo;
+    char repo_room[REPO_ROOM];
     struct buffer text;
     bool any;
 };
@@ -119,51 +104,54 @@ static int compare(struct diff *d, const struct policy *before, const struct pol
     return same ? DIFF_SAME : DIFF_CHANGED;
 }
 
-/* Returns whether to go on; otherwise *code is what to exit with. */
-static bool parse_options(int argc, char **argv, struct diff *d, int *code)
-{
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"context", required_argument, NULL, 'c'},
-        {"repo", required_argument, NULL, 'r'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    const char *repo = NULL;
-    *code = DIFF_BAD;
-    optind = 0; /* starts getopt afresh */
-    for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        d->json |= o == 'j';
-        if (o == 'c')
-            d->options.context = optarg;
-        if (o == 'r')
-            repo = optarg;
-        if (o == 'h') {
-            printf("%s%s", usage, help);
-            *code = DIFF_SAME;
-        } else if (o == '?') {
-            fputs(usage, stderr);
-        }
-        if (o == 'h' || o == '?')
-            return false;
-    }
-    if (!policy_set_repo(repo, d->repo, &d->options)) {
-        fprintf(stderr, "egress-filter: cannot read --repo '%s': it is OWNER/REPO\n", repo);
-        return false;
-    }
-    if (argc - optind != 2)
-        fprintf(stderr, "egress-filter: diff compares two policies\n%s", usage);
-    return argc - optind == 2;
-}
+static const struct cli_option options[] = {
+    {.name = "json",
+     .set = cli_flag,
+     .field = offsetof(struct diff, json),
+     .help = "one JSON object"},
+    {.name = "context",
+     .value = "HEADER",
+     .set = cli_any,
+     .field = offsetof(struct diff, options.context),
+     .help = "start context of both, such as '[cgroup=@host]'"},
+    {.name = "repo",
+     .value = "OWNER/REPO",
+     .set = cli_any,
+     .field = offsetof(struct diff, repo),
+     .help = "values of {owner} and {repo} (default: GITHUB_REPOSITORY)"},
+};
+
+const struct cli_command diff_command = {
+    .name = "diff",
+    .summary = "say what a new policy allows or denies that the old one did not",
+    .usage = "[--json] [OPTION…] OLD NEW",
+    .about =
+        "Says what the policy NEW allows or denies that OLD did not, for which traffic and which\n"
+        "processes, by which rules, each with an event that both were asked about. Comments,\n"
+        "order and form make no difference, only verdicts do. A policy is a file, - or @PRESET.\n",
+    .status =
+        "Exit status: 0 they say the same, 1 they differ, or may in a way that was not looked at,\n"
+        "2 errors, or a file cannot be read.\n",
+    .options = options,
+    .n_options = ARRAY_SIZE(options),
+    .takes = CLI_POLICY,
+    .least = 2,
+    .most = 2,
+    .needs = "compares two policies: egress-filter diff OLD NEW",
+    .main = diff_main,
+};
 
 int diff_main(int argc, char **argv)
 {
     struct diff d = {0};
-    int code;
-    if (!parse_options(argc, argv, &d, &code))
+    struct cli_rest policies;
+    int code = cli_parse(&diff_command, argc, argv, &d, &policies);
+    if (code != CLI_GO)
         return code;
-    struct policy *before = load(&d, argv[optind]);
-    struct policy *after = load(&d, argv[optind + 1]);
+    if (!policy_set_repo(d.repo, d.repo_room, &d.options))
+        return DIFF_BAD;
+    struct policy *before = load(&d, policies.list[0]);
+    struct policy *after = load(&d, policies.list[1]);
     code = before && after ? compare(&d, before, after) : DIFF_BAD;
     policy_unref(before);
     policy_unref(after);

@@ -4,7 +4,6 @@
 #include "review/fmt.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,21 +15,6 @@
 #include "review/policy_files.h"
 #include "rules/format.h"
 #include "rules/rule.h"
-
-static const char usage[] = "usage: egress-filter fmt [--check] [--diff] [OPTION…] FILE…\n";
-static const char help[] =
-    "\n"
-    "Writes policy files in their one form: blanks, columns, empty lines and the case of\n"
-    "methods; comments, order and words stay, and so does what the policy means. Prints the\n"
-    "names of files that it changed. A file with errors is left alone. - is standard input,\n"
-    "and then the result goes to standard output.\n"
-    "\n"
-    "  --check            write nothing; name the files that are not in that form\n"
-    "  --diff             write nothing; print what would change\n"
-    "  --context HEADER   start context, where a policy needs one to be read\n"
-    "  --help             this text\n"
-    "\n"
-    "Exit status: 0 done, 1 --check found some, 2 errors, or a file cannot be read or written.\n";
 
 struct fmt {
     const char *context;
@@ -156,35 +140,51 @@ static void take_file(struct fmt *f, const char *path)
     text_release(&t);
 }
 
+static const struct cli_option options[] = {
+    {.name = "check",
+     .set = cli_flag,
+     .field = offsetof(struct fmt, check),
+     .help = "write nothing; name the files that are not in that form"},
+    {.name = "diff",
+     .set = cli_flag,
+     .field = offsetof(struct fmt, diff),
+     .help = "write nothing; print what would change"},
+    {.name = "context",
+     .value = "HEADER",
+     .set = cli_any,
+     .field = offsetof(struct fmt, context),
+     .help = "start context, where a policy needs one to be read"},
+};
+
+const struct cli_command fmt_command = {
+    .name = "fmt",
+    .summary = "write policy files in their one form",
+    .usage = "[--check] [--diff] [OPTION…] FILE…",
+    .about =
+        "Writes policy files in their one form: blanks, columns, empty lines and the case of\n"
+        "methods; comments, order and words stay, and so does what the policy means. Prints the\n"
+        "names of files that it changed. A file with errors is left alone. - is standard input,\n"
+        "and then the result goes to standard output.\n",
+    .status = "Exit status: 0 done, 1 --check found some, 2 errors, or a file cannot be read or "
+              "written.\n",
+    .options = options,
+    .n_options = ARRAY_SIZE(options),
+    .takes = CLI_FILE,
+    .least = 1,
+    .most = -1,
+    .needs = "needs a file",
+    .main = fmt_main,
+};
+
 int fmt_main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"check", no_argument, NULL, 'k'},
-        {"diff", no_argument, NULL, 'd'},
-        {"context", required_argument, NULL, 'c'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
     struct fmt f = {0};
-    optind = 0; /* starts getopt afresh */
-    for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        f.check |= o == 'k';
-        f.diff |= o == 'd';
-        if (o == 'c')
-            f.context = optarg;
-        if (o == 'h')
-            printf("%s%s", usage, help);
-        else if (o == '?')
-            fputs(usage, stderr);
-        if (o == 'h' || o == '?')
-            return o == 'h' ? FMT_GOOD : FMT_BAD;
-    }
-    if (optind == argc) {
-        fprintf(stderr, "egress-filter: fmt needs a file\n%s", usage);
-        return FMT_BAD;
-    }
-    for (int i = optind; i < argc; i++)
-        take_file(&f, argv[i]);
+    struct cli_rest files;
+    int code = cli_parse(&fmt_command, argc, argv, &f, &files);
+    if (code != CLI_GO)
+        return code;
+    for (int i = 0; i < files.n; i++)
+        take_file(&f, files.list[i]);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "egress-filter: cannot write the result: %s\n", strerror(errno));
         return FMT_BAD;

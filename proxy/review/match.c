@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,39 +16,16 @@
 #include "review/event_json.h"
 #include "review/policy_files.h"
 
-#define POLICIES_MAX   64
 #define FAULTS_MAX     100 /* a file that is no log is not read to its end */
 #define DEFAULT_POLICY "egress.rules"
 
-static const char usage[] = "usage: egress-filter match [--policy FILE]… [OPTION…] [EVENTS…]\n";
-static const char help[] =
-    "\n"
-    "Says what a policy would say: reads events, one JSON object a line, and prints one\n"
-    "verdict a line, in order. An audit log is such a file, and so is what is written by\n"
-    "hand; without EVENTS, or with -, standard input is read. Logged DNS answers, and lines\n"
-    "such as {\"type\":\"dns_answer\",\"name\":\"a.org\",\"ips\":[\"192.0.2.1\"],\"ttl\":300}, "
-    "teach\n"
-    "names and print nothing; nor do the closing of connections and the life of the filter.\n"
-    "\n"
-    "  --policy FILE      rules to judge by; may be repeated (default: ./egress.rules)\n"
-    "  --context HEADER   start context, such as '[cgroup=@host]'\n"
-    "  --repo OWNER/REPO  values of {owner} and {repo} (default: GITHUB_REPOSITORY)\n"
-    "  --lenient          skip allow lines that have errors\n"
-    "  --exit-code        exit with 1 when something is denied that no `expected` covers\n"
-    "  --json             accepted; JSON is the only output\n"
-    "  --help             this text\n"
-    "\n"
-    "Exit status: 0 done, 1 see --exit-code, 2 the policy or an event cannot be read.\n"
-    "\n"
-    "Example:\n"
-    "  echo '{\"url\":\"https://a.org/x\",\"exe\":\"/usr/bin/curl\"}' | egress-filter match\n";
-
 struct match {
     struct policy_options options;
-    const char *policies[POLICIES_MAX];
-    size_t n_policies, errors;
-    bool exit_code;
-    char repo[REPO_ROOM];
+    struct cli_list policies;
+    size_t errors;
+    bool exit_code, json;
+    const char *repo;
+    char repo_room[REPO_ROOM];
     struct policy *policy;
     struct event_reader *reader;
     struct buffer out;
@@ -236,19 +212,20 @@ static void on_diagnostic(void *context, const struct diagnostic *d)
 
 static bool load_policy(struct match *m, struct policy_files *files)
 {
-    struct policy_source sources[POLICIES_MAX];
+    struct policy_source sources[CLI_LIST_MAX];
     struct policy_options *o = &m->options;
-    if (m->n_policies == 0 && access(DEFAULT_POLICY, F_OK) == 0)
-        m->policies[m->n_policies++] = DEFAULT_POLICY;
-    if (m->n_policies == 0) {
+    struct cli_list *list = &m->policies;
+    if (list->n == 0 && access(DEFAULT_POLICY, F_OK) == 0)
+        list->items[list->n++] = DEFAULT_POLICY;
+    if (list->n == 0) {
         fprintf(stderr, "egress-filter: match needs a policy: there is no ./" DEFAULT_POLICY
                         " and no --policy FILE\n");
         return false;
     }
-    for (size_t i = 0; i < m->n_policies; i++) {
-        int result = policy_files_read(files, m->policies[i], &sources[i]);
+    for (size_t i = 0; i < list->n; i++) {
+        int result = policy_files_read(files, list->items[i], &sources[i]);
         if (result < 0) {
-            fprintf(stderr, "egress-filter: cannot read the policy '%s': %s\n", m->policies[i],
+            fprintf(stderr, "egress-filter: cannot read the policy '%s': %s\n", list->items[i],
                     strerror(-result));
             return false;
         }
@@ -257,7 +234,7 @@ static bool load_policy(struct match *m, struct policy_files *files)
     o->load_context = files;
     o->diagnose = on_diagnostic;
     o->diagnose_context = m;
-    m->policy = policy_parse(sources, m->n_policies, o);
+    m->policy = policy_parse(sources, list->n, o);
     if (!m->policy)
         fprintf(stderr, m->errors
                             ? "egress-filter: nothing is judged by a policy with errors; mend "
@@ -270,57 +247,73 @@ static bool load_policy(struct match *m, struct policy_files *files)
     return false;
 }
 
-/* Returns whether to go on; otherwise *code is what to exit with. */
-static bool parse_options(int argc, char **argv, struct match *m, int *code)
-{
-    static const struct option options[] = {
-        {"policy", required_argument, NULL, 'p'}, {"context", required_argument, NULL, 'c'},
-        {"repo", required_argument, NULL, 'r'},   {"lenient", no_argument, NULL, 'l'},
-        {"exit-code", no_argument, NULL, 'e'},    {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
-    };
-    const char *repo = NULL;
-    *code = MATCH_BAD;
-    optind = 0; /* starts getopt afresh */
-    for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        m->options.lenient |= o == 'l';
-        m->exit_code |= o == 'e';
-        if (o == 'c')
-            m->options.context = optarg;
-        if (o == 'r')
-            repo = optarg;
-        if (o == 'p' && m->n_policies == POLICIES_MAX) {
-            fprintf(stderr, "egress-filter: match takes %d policies at most\n", POLICIES_MAX);
-            return false;
-        }
-        if (o == 'p')
-            m->policies[m->n_policies++] = optarg;
-        if (o == 'h') {
-            printf("%s%s", usage, help);
-            *code = MATCH_GOOD;
-        } else if (o == '?') {
-            fputs(usage, stderr);
-        }
-        if (o == 'h' || o == '?')
-            return false;
-    }
-    if (policy_set_repo(repo, m->repo, &m->options))
-        return true;
-    fprintf(stderr, "egress-filter: cannot read --repo '%s': it is OWNER/REPO\n", repo);
-    return false;
-}
+static const struct cli_option options[] = {
+    {.name = "policy",
+     .value = "FILE",
+     .kind = CLI_FILE,
+     .set = cli_add,
+     .field = offsetof(struct match, policies),
+     .help = "rules to judge by; may be repeated (default: ./" DEFAULT_POLICY ")"},
+    {.name = "context",
+     .value = "HEADER",
+     .set = cli_any,
+     .field = offsetof(struct match, options.context),
+     .help = "start context, such as '[cgroup=@host]'"},
+    {.name = "repo",
+     .value = "OWNER/REPO",
+     .set = cli_any,
+     .field = offsetof(struct match, repo),
+     .help = "values of {owner} and {repo} (default: GITHUB_REPOSITORY)"},
+    {.name = "lenient",
+     .set = cli_flag,
+     .field = offsetof(struct match, options.lenient),
+     .help = "skip allow lines that have errors"},
+    {.name = "exit-code",
+     .set = cli_flag,
+     .field = offsetof(struct match, exit_code),
+     .help = "exit with 1 when something is denied that no `expected` covers"},
+    {.name = "json",
+     .set = cli_flag,
+     .field = offsetof(struct match, json),
+     .help = "accepted; JSON is the only output"},
+};
+
+const struct cli_command match_command = {
+    .name = "match",
+    .summary = "say what a policy would say to events, or to a log",
+    .usage = "[--policy FILE]… [OPTION…] [EVENTS…]",
+    .about =
+        "Says what a policy would say: reads events, one JSON object a line, and prints one\n"
+        "verdict a line, in order. An audit log is such a file, and so is what is written by\n"
+        "hand; without EVENTS, or with -, standard input is read. Logged DNS answers, and lines\n"
+        "such as {\"type\":\"dns_answer\",\"name\":\"a.org\",\"ips\":[\"192.0.2.1\"],\"ttl\":300}, "
+        "teach\n"
+        "names and print nothing; nor do the closing of connections and the life of the filter.\n",
+    .status = "Exit status: 0 done, 1 see --exit-code, 2 the policy or an event cannot be read.\n",
+    .example =
+        "Example:\n"
+        "  echo '{\"url\":\"https://a.org/x\",\"exe\":\"/usr/bin/curl\"}' | egress-filter match\n",
+    .options = options,
+    .n_options = ARRAY_SIZE(options),
+    .takes = CLI_FILE,
+    .most = -1,
+    .main = match_main,
+};
 
 int match_main(int argc, char **argv)
 {
     struct match m = {0};
     struct policy_files files = {0};
-    int code;
-    if (!parse_options(argc, argv, &m, &code))
+    struct cli_rest events;
+    int code = cli_parse(&match_command, argc, argv, &m, &events);
+    if (code != CLI_GO)
         return code;
+    if (!policy_set_repo(m.repo, m.repo_room, &m.options))
+        return MATCH_BAD;
     bool loaded = load_policy(&m, &files);
     policy_files_release(&files);
     if (loaded)
-        match_files(&m, argv + optind, argc - optind);
+        match_files(&m, events.list, events.n);
     policy_unref(m.policy);
     if (!loaded)
         return MATCH_BAD;

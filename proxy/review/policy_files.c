@@ -246,9 +246,11 @@ static bool split(const char *text, char room[REPO_ROOM], struct policy_options 
 bool policy_set_repo(const char *repo, char room[REPO_ROOM], struct policy_options *o)
 {
     const char *environment = getenv("GITHUB_REPOSITORY");
-    if (repo)
-        return split(repo, room, o);
-    if (environment)
+    if (repo && !split(repo, room, o)) {
+        fprintf(stderr, "egress-filter: cannot read --repo '%s': it is OWNER/REPO\n", repo);
+        return false;
+    }
+    if (!repo && environment)
         (void)split(environment, room, o);
     return true;
 }

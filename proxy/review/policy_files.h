@@ -36,7 +36,8 @@ int policy_files_load_inline(void *context, const char *from, const char *what, 
 void policy_say(const struct diagnostic *d) NONNULL(1);
 
 /* Values of {owner} and {repo} from OWNER/REPO; repo NULL: from GITHUB_REPOSITORY, where that is
- * set. room holds the two halves. Returns false where repo is not OWNER/REPO. */
+ * set. room holds the two halves. Returns false where repo is not OWNER/REPO, which is
+ * then said. */
 #define REPO_ROOM 512
 bool policy_set_repo(const char *repo, char room[REPO_ROOM], struct policy_options *o) NODISCARD
     NONNULL(2, 3);

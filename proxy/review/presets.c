@@ -3,22 +3,11 @@
 #include "review/presets.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "review/policy_files.h"
 #include "rules/presets.h"
-
-static const char usage[] = "usage: egress-filter presets [NAME…]\n";
-static const char help[] =
-    "\n"
-    "Lists the rule sets that come with this release, or prints some of them. A policy takes\n"
-    "one in with the line `include @NAME`, and narrows all its rules with selectors behind\n"
-    "that: include @npm exe=/usr/bin/node. Each says where its names come from, and holds\n"
-    "its own tests: egress-filter test @NAME.\n"
-    "\n"
-    "Exit status: 0 done, 2 there is no such preset.\n";
 
 /* Its first comment, up to the end of the sentence or line. */
 static void print_summary(const char *name, const struct policy_source *source)
@@ -51,24 +40,34 @@ static bool take(struct policy_files *files, const char *name, bool whole)
     return true;
 }
 
+const struct cli_command presets_command = {
+    .name = "presets",
+    .summary = "list the rule sets that come with the program, or print one",
+    .usage = "[NAME…]",
+    .about =
+        "Lists the rule sets that come with this release, or prints some of them. A policy takes\n"
+        "one in with the line `include @NAME`, and narrows all its rules with selectors behind\n"
+        "that: include @npm exe=/usr/bin/node. Each says where its names come from, and holds\n"
+        "its own tests: egress-filter test @NAME.\n",
+    .status = "Exit status: 0 done, 2 there is no such preset.\n",
+    .takes = CLI_PRESET,
+    .most = -1,
+    .main = presets_main,
+};
+
 int presets_main(int argc, char **argv)
 {
-    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     struct policy_files files = {0};
+    struct cli_rest names;
     bool good = true;
-    optind = 0; /* starts getopt afresh */
-    for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (o == 'h')
-            printf("%s%s", usage, help);
-        else
-            fputs(usage, stderr);
-        return o == 'h' ? PRESETS_GOOD : PRESETS_BAD;
-    }
-    for (int i = optind; i < argc; i++)
-        good = take(&files, argv[i] + (argv[i][0] == '@'), true) && good;
-    for (size_t i = 0; optind == argc && i < preset_count(); i++)
+    int code = cli_parse(&presets_command, argc, argv, NULL, &names);
+    if (code != CLI_GO)
+        return code;
+    for (int i = 0; i < names.n; i++)
+        good = take(&files, names.list[i] + (names.list[i][0] == '@'), true) && good;
+    for (size_t i = 0; names.n == 0 && i < preset_count(); i++)
         good = take(&files, preset_name(i), false) && good;
-    if (optind == argc)
+    if (names.n == 0)
         good = take(&files, PRESET_RESOLVER, false) && good;
     policy_files_release(&files);
     if (fflush(stdout) != 0 || ferror(stdout)) {

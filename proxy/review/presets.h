@@ -3,6 +3,10 @@
  * included. */
 #pragma once
 
+#include "base/cli.h"
+
 enum { PRESETS_GOOD = 0, PRESETS_BAD = 2 };
+
+extern const struct cli_command presets_command;
 
 int presets_main(int argc, char **argv);

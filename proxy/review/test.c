@@ -4,7 +4,6 @@
 #include "review/test.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,31 +14,12 @@
 #include "review/test_lines.h"
 #include "review/workflow.h"
 
-static const char usage[] = "usage: egress-filter test [OPTION…] FILE|@PRESET…\n";
-static const char help[] =
-    "\n"
-    "Asks policies the tests that stand in them, as comments:\n"
-    "\n"
-    "  #? allow https://registry.npmjs.org/left-pad exe=/usr/bin/node\n"
-    "  #? deny tcp 10.1.2.3:22\n"
-    "\n"
-    "An event is [METHOD] URL, tls HOST[:PORT], tcp ADDRESS:PORT, udp ADDRESS:PORT or\n"
-    "dns NAME [at ADDRESS], then what is known of the process; what is not told is not known.\n"
-    "Each result is a line of TAP; under GITHUB_ACTIONS failures are annotations too. Of a\n"
-    "workflow (.yml, .yaml) the policies of egress-filter's steps are asked.\n"
-    "\n"
-    "  --context HEADER   start context, such as '[cgroup=@host]'\n"
-    "  --repo OWNER/REPO  values of {owner} and {repo} (default: GITHUB_REPOSITORY)\n"
-    "  --help             this text\n"
-    "\n"
-    "Exit status: 0 all as asked, 1 some are not, 2 a policy or a test cannot be read, or\n"
-    "there is none.\n";
-
 struct test {
     struct policy_options policy; /* as the command line has them */
     bool annotate;
     size_t number, failed, errors;
-    char repo[REPO_ROOM];
+    const char *repo;
+    char repo_room[REPO_ROOM];
 };
 
 /* A policy, and where it stands: in a file of its own, or in a workflow. */
@@ -223,51 +203,58 @@ static void test_file(struct test *t, const char *path)
     policy_files_release(&files);
 }
 
-/* Returns whether to go on; otherwise *code is what to exit with. */
-static bool parse_options(int argc, char **argv, struct test *t, int *code)
-{
-    static const struct option options[] = {
-        {"context", required_argument, NULL, 'c'},
-        {"repo", required_argument, NULL, 'r'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    const char *repo = NULL;
-    *code = TEST_BAD;
-    optind = 0; /* starts getopt afresh */
-    for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (o == 'c')
-            t->policy.context = optarg;
-        if (o == 'r')
-            repo = optarg;
-        if (o == 'h') {
-            printf("%s%s", usage, help);
-            *code = TEST_GOOD;
-        } else if (o == '?') {
-            fputs(usage, stderr);
-        }
-        if (o == 'h' || o == '?')
-            return false;
-    }
-    if (!policy_set_repo(repo, t->repo, &t->policy)) {
-        fprintf(stderr, "egress-filter: cannot read --repo '%s': it is OWNER/REPO\n", repo);
-        return false;
-    }
-    if (optind == argc)
-        fprintf(stderr, "egress-filter: test needs a file to read, or @PRESET\n%s", usage);
-    return optind < argc;
-}
+static const struct cli_option options[] = {
+    {.name = "context",
+     .value = "HEADER",
+     .set = cli_any,
+     .field = offsetof(struct test, policy.context),
+     .help = "start context, such as '[cgroup=@host]'"},
+    {.name = "repo",
+     .value = "OWNER/REPO",
+     .set = cli_any,
+     .field = offsetof(struct test, repo),
+     .help = "values of {owner} and {repo} (default: GITHUB_REPOSITORY)"},
+};
+
+const struct cli_command test_command = {
+    .name = "test",
+    .summary = "ask policies the tests that stand in them",
+    .usage = "[OPTION…] FILE|@PRESET…",
+    .about =
+        "Asks policies the tests that stand in them, as comments:\n"
+        "\n"
+        "  #? allow https://registry.npmjs.org/left-pad exe=/usr/bin/node\n"
+        "  #? deny tcp 10.1.2.3:22\n"
+        "\n"
+        "An event is [METHOD] URL, tls HOST[:PORT], tcp ADDRESS:PORT, udp ADDRESS:PORT or\n"
+        "dns NAME [at ADDRESS], then what is known of the process; what is not told is not known.\n"
+        "Each result is a line of TAP; under GITHUB_ACTIONS failures are annotations too. Of a\n"
+        "workflow (.yml, .yaml) the policies of egress-filter's steps are asked.\n",
+    .status =
+        "Exit status: 0 all as asked, 1 some are not, 2 a policy or a test cannot be read, or\n"
+        "there is none.\n",
+    .options = options,
+    .n_options = ARRAY_SIZE(options),
+    .takes = CLI_POLICY,
+    .least = 1,
+    .most = -1,
+    .needs = "needs a file to read, or @PRESET",
+    .main = test_main,
+};
 
 int test_main(int argc, char **argv)
 {
     const char *actions = getenv("GITHUB_ACTIONS");
     struct test t = {.annotate = actions && strcmp(actions, "true") == 0};
-    int code;
-    if (!parse_options(argc, argv, &t, &code))
+    struct cli_rest files;
+    int code = cli_parse(&test_command, argc, argv, &t, &files);
+    if (code != CLI_GO)
         return code;
+    if (!policy_set_repo(t.repo, t.repo_room, &t.policy))
+        return TEST_BAD;
     puts("TAP version 13");
-    for (int i = optind; i < argc; i++)
-        test_file(&t, argv[i]);
+    for (int i = 0; i < files.n; i++)
+        test_file(&t, files.list[i]);
     printf("1..%zu\n", t.number);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "egress-filter: cannot write the results: %s\n", strerror(errno));

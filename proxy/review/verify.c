@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,34 +16,11 @@
 
 #define FINDINGS_SHOWN 100
 
-static const char usage[] =
-    "usage: egress-filter verify LOG... [--head SEQ:HASH] [--json] [--quiet]\n";
-static const char help[] =
-    "\n"
-    "Says whether an audit log is as it was written: finds records that were changed,\n"
-    "removed, reordered, cut off or torn, and names file and line. Several files are\n"
-    "one chain, in the order given.\n"
-    "\n"
-    "  --head SEQ:HASH  the newest record as it was told elsewhere (at the end of the\n"
-    "                   run, in a CI step's output): finds also an end that\n"
-    "                   was cut off and a log that was written anew as a whole\n"
-    "  --json           the result as one JSON object\n"
-    "  --quiet          the exit status only\n"
-    "  --help           this text\n"
-    "\n"
-    "Exit status:\n"
-    "  0  good\n"
-    "  1  not as it was written\n"
-    "  2  wrong usage, or a file cannot be read\n"
-    "  3  good, but a run has no stop record: it is still going on, or was killed\n"
-    "\n"
-    "Example:\n"
-    "  egress-filter verify egress.jsonl --head 340:5f0c...\n";
-
 struct options {
     bool json, quiet;
     char **files;
     size_t n_files;
+    struct walk walk; /* with the head that it shall end in */
 };
 
 struct report {
@@ -216,50 +192,65 @@ static int verify(const struct options *o, struct walk *w)
     return code;
 }
 
-static bool parse_head(const char *s, struct walk *w)
+static int set_head(void *field, const char *value)
 {
-    size_t n = record_number_parse(s, strlen(s), &w->head_seq);
-    w->has_head = n && w->head_seq && s[n] == ':' &&
-                  record_hash_parse(s + n + 1, strlen(s + n + 1), w->head_hash);
-    return w->has_head;
+    struct walk *w = field;
+    size_t n = record_number_parse(value, strlen(value), &w->head_seq);
+    w->has_head = n && w->head_seq && value[n] == ':' &&
+                  record_hash_parse(value + n + 1, strlen(value + n + 1), w->head_hash);
+    return w->has_head ? 0 : -EINVAL;
 }
+
+static const struct cli_option options[] = {
+    {.name = "head",
+     .value = "SEQ:HASH",
+     .set = set_head,
+     .field = offsetof(struct options, walk),
+     .help = "the newest record as it was told elsewhere (at the end of the run, in a CI step's "
+             "output): finds also an end that was cut off and a log that was written anew as a "
+             "whole",
+     .must = "it is SEQ:HASH, a number and 64 hex digits in lower case"},
+    {.name = "json",
+     .set = cli_flag,
+     .field = offsetof(struct options, json),
+     .help = "the result as one JSON object"},
+    {.name = "quiet",
+     .set = cli_flag,
+     .field = offsetof(struct options, quiet),
+     .help = "the exit status only"},
+};
+
+const struct cli_command verify_command = {
+    .name = "verify",
+    .summary = "check that a log is whole and unchanged",
+    .usage = "LOG… [--head SEQ:HASH] [--json] [--quiet]",
+    .about = "Says whether an audit log is as it was written: finds records that were changed,\n"
+             "removed, reordered, cut off or torn, and names file and line. Several files are\n"
+             "one chain, in the order given.\n",
+    .status = "Exit status:\n"
+              "  0  good\n"
+              "  1  not as it was written\n"
+              "  2  wrong usage, or a file cannot be read\n"
+              "  3  good, but a run has no stop record: it is still going on, or was killed\n",
+    .example = "Example:\n"
+               "  egress-filter verify egress.jsonl --head 340:5f0c…\n",
+    .options = options,
+    .n_options = ARRAY_SIZE(options),
+    .takes = CLI_FILE,
+    .least = 1,
+    .most = -1,
+    .needs = "needs a log to read",
+    .main = verify_main,
+};
 
 int verify_main(int argc, char **argv)
 {
-    static const struct option long_options[] = {
-        {"head", required_argument, NULL, 'H'},
-        {"json", no_argument, NULL, 'j'},
-        {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
     struct options o = {0};
-    struct walk w = {0};
-    optind = 0; /* starts getopt afresh: the program has read its own options with it */
-    for (int c; (c = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
-        if (c == 'h') {
-            printf("%s%s", usage, help);
-            return VERIFY_GOOD;
-        }
-        o.json |= c == 'j';
-        o.quiet |= c == 'q';
-        if (c == 'H' && !parse_head(optarg, &w)) {
-            fprintf(stderr,
-                    "egress-filter: cannot read --head '%s': it is SEQ:HASH, a number and 64 "
-                    "hex digits in lower case\n",
-                    optarg);
-            return VERIFY_USAGE;
-        }
-        if (c == '?') {
-            fputs(usage, stderr);
-            return VERIFY_USAGE;
-        }
-    }
-    o.files = argv + optind;
-    o.n_files = (size_t)(argc - optind);
-    if (!o.n_files) {
-        fprintf(stderr, "egress-filter: verify needs a log to read\n%s", usage);
-        return VERIFY_USAGE;
-    }
-    return verify(&o, &w);
+    struct cli_rest files;
+    int code = cli_parse(&verify_command, argc, argv, &o, &files);
+    if (code != CLI_GO)
+        return code;
+    o.files = files.list;
+    o.n_files = (size_t)files.n;
+    return verify(&o, &o.walk);
 }

@@ -96,7 +96,7 @@ static void what_cannot_be_read(void **state)
          "egress-filter: cannot read 'nosuch': No such file or directory\n"},
         {"", "test @nosuch", TEST_BAD, TAP "1..0\n",
          "egress-filter: cannot read '@nosuch': there is no such preset\n"},
-        {"", "test --repo me", TEST_BAD, "",
+        {"", "test --repo me t.rules", TEST_BAD, "",
          "egress-filter: cannot read --repo 'me': it is OWNER/REPO\n"},
     };
     run_rows(rows, ARRAY_SIZE(rows));
