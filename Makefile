@@ -3,6 +3,7 @@
 # make demo       packages, build, a small offline internet, and the filter at work in it
 # make test       everything that fits the budget; make test-long holds the rest
 # make test-vm    the tests of attribution under other kernels: KERNELS="6.1 6.12" WAYS="cgroup"
+# make bench      the filter beside others, figures; BENCH_QUICK=1 for three minutes
 # make lint       format, static analysis, shell and manual page checks
 # V=1 shows the commands.
 
@@ -58,13 +59,14 @@ PLAIN := $(patsubst tests/unit/%.c,$(BUILD)/plain/%,$(sort $(wildcard tests/unit
 TOOL := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tools/*.c)))
 BENCH_MATCH := $(BUILD)/bench/bench_match
 BENCH_HOOKS := $(BUILD)/bench/bench_hooks
+BENCH_LOAD  := $(BUILD)/bench/load
 
 BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Werror -I.
 
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 .DELETE_ON_ERROR:
-.PHONY: all demo test test-long test-vm plain bpf-other unit fuzz tools bench-match bench-hooks lint format install uninstall clean packages
+.PHONY: all demo test test-long test-vm plain bpf-other unit fuzz tools bench bench-match bench-hooks lint format install uninstall clean packages
 .SECONDARY:
 
 all: $(BUILD)/egress-filter
@@ -132,6 +134,11 @@ $(BENCH_HOOKS): tests/bench/bench_hooks.c $(BUILD)/plain/libegress.a
 	$(Q)$(CC) $(CPPFLAGS) -Itests $(HARDEN) $(ALL_CFLAGS) -Wno-unused-function $(LDHARD) -o $@ $< \
 		$(BUILD)/plain/libegress.a -lcmocka $(LIBS)
 
+$(BENCH_LOAD): tests/bench/load.c
+	$(call say,BENCH,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -o $@ $< -lssl -lcrypto
+
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
 	$(call say,BPF,$@)
 	$(Q)mkdir -p $(@D)
@@ -168,7 +175,12 @@ tools: $(TOOL)
 plain: $(PLAIN)
 bpf-other: $(BPF_OTHER)
 
-# Figures only: nothing here passes or fails by the clock.
+# Figures only: nothing here passes or fails by the clock. Beside others that do a part of the work.
+bench:
+	$(Q)sh setup/packages.sh bench
+	$(Q)$(MAKE) --no-print-directory all tools $(BENCH_LOAD)
+	$(Q)BUILD=$(BUILD) tests/bench/run
+
 bench-match: $(BENCH_MATCH)
 	$(Q)$(BENCH_MATCH) $(BENCH_FLAGS)
 
@@ -223,4 +235,4 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJ:.o=.d) $(ASAN_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(UNIT:=.d) $(PLAIN:=.d) $(FUZZ:=.d) $(TOOL:=.d) $(BENCH_MATCH).d $(BENCH_HOOKS).d
+-include $(OBJ:.o=.d) $(ASAN_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(UNIT:=.d) $(PLAIN:=.d) $(FUZZ:=.d) $(TOOL:=.d) $(BENCH_MATCH).d $(BENCH_HOOKS).d $(BENCH_LOAD).d

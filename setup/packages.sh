@@ -4,7 +4,7 @@
 # the names for Debian 13 and Ubuntu 24.04 are given where they differ, untried. Where nothing is
 # missing, nothing is asked of the network and no root is needed.
 #
-#     sh setup/packages.sh [build|test|vm|lint|all]   test, which includes build, if not said
+#     sh setup/packages.sh [build|test|vm|bench|lint|all]   test, which includes build, if not said
 
 set -eu
 
@@ -16,6 +16,8 @@ tests='libcmocka-dev nginx|nginx-light unbound bind9-dnsutils|dnsutils curl ipro
     mawk|gawk util-linux procps sudo strace slirp4netns openssh-client openssh-server git'
 # For virtual machines with other kernels, see tests/vm.
 vm='debootstrap debian-archive-keyring e2fsprogs cpio xz-utils busybox-static kmod'
+# Those that the filter is measured beside, see tests/bench.
+bench='libnginx-mod-stream haproxy squid-openssl mitmproxy dnsmasq-base gnuplot-nox'
 lint='clang-format shellcheck mandoc cppcheck'
 
 policy=/usr/sbin/policy-rc.d
@@ -114,9 +116,10 @@ main()
     build) want=$build ;;
     test) want="$build $tests" ;;
     vm) want=$vm ;;
+    bench) want="$build $tests $bench" ;;
     lint) want=$lint ;;
     all) want="$build $tests $lint" ;;
-    *) fail "usage: packages.sh [build|test|vm|lint|all]" ;;
+    *) fail "usage: packages.sh [build|test|vm|bench|lint|all]" ;;
     esac
     command -v dpkg-query >/dev/null ||
         fail "this system has no dpkg; README.md lists what is needed"
