@@ -218,19 +218,39 @@ lint:
 format:
 	$(Q)clang-format -i $$(find bpf proxy rules setup tests -name '*.[ch]')
 
-MAN := $(sort $(wildcard docs/*.[158]))
+# What is installed, SOURCE:PLACE below PREFIX; zsh looks below /usr in a directory of its own.
+MAN     := $(sort $(wildcard docs/*.[158]))
+SHELLS  := bash zsh fish
+ZSH_DIR ?= share/zsh/site-functions
+DOC_DIR ?= share/doc/egress-filter
+INSTALL := \
+	$(BUILD)/completion/bash:share/bash-completion/completions/egress-filter \
+	$(BUILD)/completion/zsh:$(ZSH_DIR)/_egress-filter \
+	$(BUILD)/completion/fish:share/fish/vendor_completions.d/egress-filter.fish \
+	editors/vim/syntax/egressrules.vim:share/vim/vimfiles/syntax/egressrules.vim \
+	editors/vim/ftdetect/egressrules.vim:share/vim/vimfiles/ftdetect/egressrules.vim \
+	$(foreach file,$(sort $(wildcard editors/textmate/*)),$(file):share/egress-filter/$(patsubst editors/%,%,$(file))) \
+	$(foreach file,README.md $(sort $(wildcard docs/*.md docs/*/*.md)),$(file):$(DOC_DIR)/$(patsubst docs/%,%,$(file))) \
+	$(foreach page,$(MAN),$(page):share/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+installed = $(DESTDIR)$(PREFIX)/$(lastword $(subst :, ,$(1)))
+places = $(sort $(dir $(foreach file,$(1),$(call installed,$(file)))))
 
-install: all
+$(BUILD)/completion/%: $(BUILD)/egress-filter
+	$(Q)mkdir -p $(@D)
+	$(Q)$< completion $* > $@
+
+install: all $(SHELLS:%=$(BUILD)/completion/%)
 	install -D -m 0755 $(BUILD)/egress-filter $(DESTDIR)$(PREFIX)/bin/egress-filter
-	$(Q)for page in $(MAN); do \
-		install -D -m 0644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
-	done
+	$(Q)$(foreach file,$(INSTALL),install -D -m 0644 $(firstword $(subst :, ,$(file))) $(call installed,$(file)) &&) true
 
+# Of directories ours alone go; below DESTDIR all that were made on the way and are empty.
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/egress-filter
-	$(Q)for page in $(MAN); do \
-		rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; \
-	done
+	$(Q)rm -f $(foreach file,$(INSTALL),$(call installed,$(file)))
+	$(Q)$(if $(DESTDIR),[ ! -d $(DESTDIR) ] || { cd $(DESTDIR) && rmdir -p --ignore-fail-on-non-empty \
+		$(patsubst $(DESTDIR)/%/,%,$(call places,$(INSTALL) :bin/egress-filter)) 2>/dev/null; true; },\
+		rmdir $(foreach dir,$(call places,$(INSTALL)),$(if $(findstring /egress-filter/,$(dir)),$(dir))) \
+		$(PREFIX)/share/egress-filter 2>/dev/null || true)
 
 clean:
 	rm -rf $(BUILD)

@@ -17,6 +17,7 @@
 #include "roles/role.h"
 
 static int version_main(int argc, char **argv);
+static int completion_main(int argc, char **argv);
 static int help_main(int argc, char **argv);
 
 static const struct cli_command version_command = {
@@ -25,6 +26,26 @@ static const struct cli_command version_command = {
     .usage = "",
     .about = "Prints the version.\n",
     .main = version_main,
+};
+
+static const struct cli_command completion_command = {
+    .name = "completion",
+    .summary = "print what makes a shell complete the program's commands and options",
+    .usage = "bash|zsh|fish",
+    .about =
+        "Prints what makes a shell complete egress-filter's commands, options and their values.\n"
+        "`make install` and the package put it where shells look for it; otherwise:\n"
+        "\n"
+        "  bash  eval \"$(egress-filter completion bash)\"     in ~/.bashrc\n"
+        "  zsh   egress-filter completion zsh > _egress-filter  in a directory of $fpath\n"
+        "  fish  egress-filter completion fish | source       in config.fish\n",
+    .status = "Exit status: 0 done, 2 there is no completion for that shell.\n",
+    .takes = CLI_WORD,
+    .words = cli_shells,
+    .least = 1,
+    .most = 1,
+    .needs = "needs the name of one shell: bash, zsh or fish",
+    .main = completion_main,
 };
 
 static const struct cli_command help_command = {
@@ -42,8 +63,9 @@ static const struct cli_command help_command = {
 static const struct cli_command role_command = {.name = "role", .main = role_main};
 
 static const struct cli_command *const commands[] = {
-    &run_command,     &check_command,  &match_command,   &test_command, &diff_command, &fmt_command,
-    &presets_command, &verify_command, &version_command, &help_command, &role_command,
+    &run_command,        &check_command,   &match_command,   &test_command,
+    &diff_command,       &fmt_command,     &presets_command, &verify_command,
+    &completion_command, &version_command, &help_command,    &role_command,
 };
 
 static int version_main(int argc, char **argv)
@@ -53,6 +75,19 @@ static int version_main(int argc, char **argv)
     if (code != CLI_GO)
         return code;
     puts("egress-filter " EGRESS_VERSION);
+    return 0;
+}
+
+static int completion_main(int argc, char **argv)
+{
+    struct cli_rest rest;
+    int code = cli_parse(&completion_command, argc, argv, NULL, &rest);
+    if (code != CLI_GO)
+        return code;
+    if (cli_complete(rest.list[0], commands, ARRAY_SIZE(commands), stdout) < 0) {
+        say_note("there is no completion for '%s'; there is for bash, zsh and fish", rest.list[0]);
+        return 2;
+    }
     return 0;
 }
 

@@ -13,12 +13,13 @@ build='gcc libc6-dev make clang bpftool|linux-tools-generic libbpf-dev libevent-
     libjansson-dev libidn2-dev libpsl-dev libseccomp-dev libcap-ng-dev libmnl-dev
     libnetfilter-queue-dev libyaml-dev pkg-config|pkgconf iptables'
 tests='libcmocka-dev nginx|nginx-light unbound bind9-dnsutils|dnsutils curl iproute2 openssl jq
-    mawk|gawk util-linux procps sudo strace slirp4netns openssh-client openssh-server git'
+    mawk|gawk util-linux procps sudo strace slirp4netns openssh-client openssh-server git
+    bash-completion zsh fish man-db mandoc dpkg-dev'
 # For virtual machines with other kernels, see tests/vm.
 vm='debootstrap debian-archive-keyring e2fsprogs cpio xz-utils busybox-static kmod'
 # Those that the filter is measured beside, see tests/bench.
 bench='libnginx-mod-stream haproxy squid-openssl mitmproxy dnsmasq-base gnuplot-nox'
-lint='clang-format shellcheck mandoc cppcheck'
+lint='clang-format shellcheck mandoc man-db cppcheck dpkg-dev lintian'
 
 policy=/usr/sbin/policy-rc.d
 saved=$policy.before-egress-filter

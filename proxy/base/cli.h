@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "base/attrib.h"
 
@@ -85,3 +86,9 @@ int cli_flag(void *field, const char *value); /* bool */
 int cli_text(void *field, const char *value); /* const char *; not empty */
 int cli_any(void *field, const char *value);  /* const char *; may be empty */
 int cli_add(void *field, const char *value);  /* struct cli_list */
+
+/* The shells that there is completion for; NULL at the end. */
+extern const char *const cli_shells[];
+/* Writes a shell's completion of all commands that are for people. 0, or -EINVAL: no such shell. */
+int cli_complete(const char *shell, const struct cli_command *const *table, size_t n,
+                 FILE *out) NODISCARD NONNULL(1, 2, 4);
