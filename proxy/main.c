@@ -121,7 +121,7 @@ static int help_main(int argc, char **argv)
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
         if (commands[i]->summary)
             printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
-    puts("\negress-filter COMMAND --help says more; man egress-filter says everything.");
+    puts("\negress-filter COMMAND --help says more; man egress-filter-COMMAND says everything.");
     return 0;
 }
 

@@ -201,7 +201,7 @@ const struct cli_command run_command = {
         "Runs a command that reaches only what a policy allows, and records what it asked for.\n",
     .status =
         "Exit status: the command's; 125 the filter failed, 126 not executable, 127 not found,\n"
-        "128+N ended by signal N, 77 see --fail-on-deny. More: man egress-filter\n",
+        "128+N ended by signal N, 77 see --fail-on-deny. More: man egress-filter-run\n",
     .options = rows,
     .n_options = ARRAY_SIZE(rows),
     .takes = CLI_COMMAND,
