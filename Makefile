@@ -5,6 +5,7 @@
 # make test-vm    the tests of attribution under other kernels: KERNELS="6.1 6.12" WAYS="cgroup"
 # make bench      the filter beside others, figures; BENCH_QUICK=1 for three minutes
 # make lint       format, static analysis, shell and manual page checks
+# make deb        a Debian package, below build/deb
 # V=1 shows the commands.
 
 CC       ?= gcc
@@ -66,7 +67,7 @@ BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Werror -I.
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 .DELETE_ON_ERROR:
-.PHONY: all demo test test-long test-vm plain bpf-other unit fuzz tools bench bench-match bench-hooks lint format install uninstall clean packages
+.PHONY: all demo test test-long test-vm plain bpf-other unit fuzz tools bench bench-match bench-hooks lint format install uninstall deb clean packages
 .SECONDARY:
 
 all: $(BUILD)/egress-filter
@@ -212,7 +213,7 @@ test-long: packages
 # The generated headers are there for the analyser, which follows includes.
 lint:
 	$(Q)sh setup/packages.sh all
-	$(Q)$(MAKE) --no-print-directory $(SKEL) $(PRESET_INC)
+	$(Q)$(MAKE) --no-print-directory $(SKEL) $(PRESET_INC) deb
 	$(Q)BUILD=$(BUILD) tests/lint
 
 format:
@@ -251,6 +252,9 @@ uninstall:
 		$(patsubst $(DESTDIR)/%/,%,$(call places,$(INSTALL) :bin/egress-filter)) 2>/dev/null; true; },\
 		rmdir $(foreach dir,$(call places,$(INSTALL)),$(if $(findstring /egress-filter/,$(dir)),$(dir))) \
 		$(PREFIX)/share/egress-filter 2>/dev/null || true)
+
+deb: all $(SHELLS:%=$(BUILD)/completion/%)
+	$(Q)sh setup/deb.sh $(BUILD) $(VERSION)
 
 clean:
 	rm -rf $(BUILD)
