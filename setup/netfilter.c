@@ -90,8 +90,10 @@ int netfilter_restore(const char *rules, const char *what, struct error *error)
 {
     const char *program = find_program();
     if (!program)
-        return error_say(error, -ENOENT, "cannot load %s: there is no iptables-restore in %s", what,
-                         "/usr/sbin, /sbin or /usr/local/sbin");
+        return error_say(
+            error, -ENOENT,
+            "cannot load %s: there is no iptables-restore in %s; install the package iptables",
+            what, "/usr/sbin, /sbin or /usr/local/sbin");
     CLEANUP_FD int in = anonymous_file(rules);
     CLEANUP_FD int out = anonymous_file("");
     if (in < 0 || out < 0)

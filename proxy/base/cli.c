@@ -168,7 +168,7 @@ static int say_bad_value(const struct cli_command *c, const struct cli_option *o
                  : o->must  ? o->must
                  : o->words ? words
                  : o->help  ? o->help
-                            : "it is not for people");
+                            : o->value);
     return misused(c);
 }
 

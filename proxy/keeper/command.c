@@ -72,8 +72,11 @@ static int set_up(const struct command_options *o, int life, struct error *error
         (failed = die_with_keeper(life, error)) != 0)
         return failed;
     if (chdir(o->directory) < 0)
-        return error_set(error, -errno, "user %u cannot enter the directory '%s'", o->caller->uid,
-                         o->directory);
+        return error_say(
+            error, -errno,
+            "user %u cannot enter the directory '%s': %s; start in one that is open to "
+            "that user",
+            o->caller->uid, o->directory, strerror(errno));
     return 0;
 }
 

@@ -56,7 +56,7 @@ int keeper_find_resolvers(struct keeper *k, struct error *error)
         return error_say(
             error, -E2BIG,
             "%d DNS servers are too many: --resolver names %zu for zones, and there is "
-            "no place for one that answers for all other names",
+            "no place for one that answers for all other names; name fewer",
             RESOLVERS_MAX + 1, o->n_resolvers);
     return 0;
 }
