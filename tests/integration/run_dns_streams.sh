@@ -71,7 +71,7 @@ check_equal - "where all are for zones the host's own is asked for the rest" "$T
 while IFS='|' read -r value words; do
     behind --resolver "$value" -- true
     check_equal - "--resolver $value" \
-        "125 egress-filter: error: option '--resolver' cannot be '$value': $words" "$STATUS $(cat "$ERR")"
+        "125 egress-filter: option '--resolver' cannot be '$value': $words" "$STATUS $(head -n 1 "$ERR")"
 done <<'VALUES'
 corp.example=nobody|a DNS server is an IPv4 address, such as 192.0.2.1, perhaps with a port
 corp.example|a DNS server is an IPv4 address, such as 192.0.2.1, perhaps with a port
