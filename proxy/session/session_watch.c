@@ -245,6 +245,13 @@ static bool guess_again(struct session *s)
     return true;
 }
 
+/* The server's word is none of a protocol that turns into TLS, and the client waits for the rest of
+ * it: an answer of gigabytes must not come through user space. */
+static bool nothing_to_watch(const struct session *s)
+{
+    return s->upgrade.family == UPGRADE_NONE && !s->guessed && s->first_len == s->first_passed;
+}
+
 static void step_upgrading(struct session *s)
 {
     enum upgrade_step step = UPGRADE_PASS;
@@ -265,7 +272,7 @@ static void step_upgrading(struct session *s)
     }
     if (step == UPGRADE_TLS)
         begin_tls(s);
-    else if (step == UPGRADE_OVER)
+    else if (step == UPGRADE_OVER || nothing_to_watch(s))
         stop_watching(s);
     else if (step == UPGRADE_BAD)
         session_deny(s, "malformed");

@@ -28,12 +28,14 @@ attached() { grep -q attached "$LAB/work/strace"; }
 if wait_for 10 attached; then
     check_equal - "a gibibyte comes through passthrough" "$((1 << 30))" \
         "$(inside 'curl -sS -m 120 https://allowed.example/gib | wc -c')"
+    check_equal - "and 64 MiB of an answer in plain HTTP" "$((64 << 20))" \
+        "$(inside "curl -sS -m 120 http://$THIRD_IP/big | wc -c")"
     kill "$tracer"
     wait "$tracer" 2>/dev/null
     touched=$(awk '$NF ~ /^[0-9]+$/ && $(NF - 1) == "=" { n += $NF } END { print n + 0 }' \
         "$LAB/work/calls")
     check - "the proxy saw some of it" test "$touched" -gt 1000
-    check - "of which it read and wrote under one hundredth itself ($touched bytes)" \
+    check - "of both it read and wrote under one hundredth itself ($touched bytes)" \
         test "$touched" -lt $(((1 << 30) / 100))
 else
     skip - "a gibibyte, seldom touched" "strace cannot attach: $(tail -n 1 "$LAB/work/strace")"
