@@ -15,7 +15,8 @@
 
 /* Connections taken in one turn of the loop. */
 #define BATCH 64
-/* When descriptors ran out, the backlog holds what comes for so long. */
+/* When descriptors ran out, or too many wait for an answer of the keeper's, the backlog holds what
+ * comes for so long. */
 #define PAUSE_US 50000
 
 struct listener {
@@ -50,6 +51,7 @@ static void on_who(void *context, struct process *p)
     struct arrival *a = context;
     struct engine *e = a->engine;
     hand_over(e, a->dns, a->kind, a->fd, &a->flow, p);
+    e->limits.waiting--;
     free(a);
     engine_end(e);
 }
@@ -81,27 +83,37 @@ static void arrive(struct listener *l, int fd, const struct sockaddr_in *peer)
     }
     *a = (struct arrival){l->engine, l->dns, l->kind, fd, flow};
     engine_begin(l->engine);
+    l->engine->limits.waiting++;
     if (!who_ask(l->engine->who, &flow, on_who, a, &now))
         on_who(a, now);
 }
 
-/* Returns false when the backlog is empty, or descriptors ran out. */
-static bool accept_one(struct listener *l)
+static void pause_accepting(struct listener *l)
 {
     static const struct timeval pause = {0, PAUSE_US};
+    if (!event_pending(l->pause, EV_TIMEOUT, NULL))
+        engine_begin(l->engine); /* what waits in the backlog is under way too */
+    event_del(l->readable);
+    event_add(l->pause, &pause);
+}
+
+/* Returns false when the backlog is empty, or has to hold what is in it. */
+static bool accept_one(struct listener *l)
+{
     /* The address comes from here: one that was reset while it waited has no peer any more. */
     struct sockaddr_in peer;
     socklen_t peer_len = sizeof peer;
+    if (l->engine->limits.waiting >= l->engine->limits.waiting_max) {
+        pause_accepting(l);
+        return false;
+    }
     int fd = accept4(l->fd, (struct sockaddr *)&peer, &peer_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
         arrive(l, fd, &peer);
         return true;
     }
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        if (!event_pending(l->pause, EV_TIMEOUT, NULL))
-            engine_begin(l->engine); /* what waits in the backlog is under way too */
-        event_del(l->readable);
-        event_add(l->pause, &pause);
+        pause_accepting(l);
         return false;
     }
     return errno == ECONNABORTED || errno == EINTR;

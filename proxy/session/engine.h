@@ -11,6 +11,7 @@
 #include "dns/forward.h"
 #include "dns/names.h"
 #include "rules/policy.h"
+#include "session/limits.h"
 
 #include <sys/queue.h>
 
@@ -32,6 +33,7 @@ struct engine {
     struct who *who;
     struct submit *submit;
     struct pipes *pipes;
+    struct limits limits;
     struct dns_server *dns;
     bool audit_mode; /* what would be denied passes, and is recorded so */
     /* Of all loops of the run, in shared memory, as are names and name_limits. */

@@ -13,13 +13,15 @@
 #include <event2/event.h>
 
 #include "base/fd.h"
+#include "session/limits.h"
 
 #define PIPE_SIZE  65536
 #define IDLE_PIPES 64
 /* Read at once while what comes is seen. */
 #define SEEN_SIZE 16384
-/* How long a direction waits when no pipe could be had. */
-#define PIPE_WAIT_US 50000
+/* How long a direction waits when no pipe could be had, or no share of what there is. */
+#define PIPE_WAIT_US  50000
+#define SHARE_WAIT_US 200000
 /* Bytes moved in one turn: others on the loop want theirs too. */
 #define TURN_BYTES (1u << 20)
 
@@ -50,6 +52,7 @@ struct flow {
 struct relay {
     struct event_base *base;
     struct pipes *pipes;
+    struct holder holder;
     struct flow flows[2];
     struct relay_events events;
     bool told;
@@ -73,7 +76,7 @@ void pipes_free(struct pipes *p)
     free(p);
 }
 
-static int pipe_take(struct pipes *pipes, struct pipe_pair *out)
+static int pipe_get(struct pipes *pipes, struct pipe_pair *out)
 {
     int fds[2];
     if (pipes->n) {
@@ -88,14 +91,32 @@ static int pipe_take(struct pipes *pipes, struct pipe_pair *out)
     return 0;
 }
 
-/* Gives an empty pipe back, or closes one that still holds bytes. */
-static void pipe_give(struct pipes *pipes, struct pipe_pair *p, bool empty)
+/* Returns 0, or a negative errno: -ENOBUFS where the process has its share of pipes. */
+static int pipe_take(struct flow *f)
 {
-    if (p->out >= 0 && empty && pipes->n < IDLE_PIPES)
-        pipes->idle[pipes->n++] = *p;
+    const struct holder *holder = &f->relay->holder;
+    if (f->pipe.out >= 0)
+        return 0;
+    if (!holder_take(holder, LIMIT_PIPES, 1))
+        return -ENOBUFS;
+    int failed = pipe_get(f->relay->pipes, &f->pipe);
+    if (failed)
+        holder_give(holder, LIMIT_PIPES, 1);
+    return failed;
+}
+
+/* Gives an empty pipe back, or closes one that still holds bytes. */
+static void pipe_give(struct flow *f)
+{
+    struct pipes *pipes = f->relay->pipes;
+    if (f->pipe.out < 0)
+        return;
+    if (f->in_pipe == 0 && pipes->n < IDLE_PIPES)
+        pipes->idle[pipes->n++] = f->pipe;
     else
-        pipe_close(p);
-    *p = (struct pipe_pair){-1, -1};
+        pipe_close(&f->pipe);
+    f->pipe = (struct pipe_pair){-1, -1};
+    holder_give(&f->relay->holder, LIMIT_PIPES, 1);
 }
 
 void relay_stop(struct relay *r)
@@ -116,6 +137,13 @@ static void tell(struct relay *r, int failed)
     r->events.done(r->events.context, failed);
 }
 
+static void drop_first(struct flow *f)
+{
+    free(STEAL(f->first));
+    holder_give(&f->relay->holder, LIMIT_BYTES, f->first_len);
+    f->first_len = f->first_sent = 0;
+}
+
 /* Sends what must go before the spliced bytes. Returns 1 when all has gone, 0 to wait, or an errno.
  */
 static int send_first(struct flow *f)
@@ -127,8 +155,7 @@ static int send_first(struct flow *f)
             return errno == EAGAIN ? 0 : -errno;
         f->first_sent += (size_t)n;
     }
-    free(STEAL(f->first));
-    f->first_len = f->first_sent = 0;
+    drop_first(f);
     return 1;
 }
 
@@ -136,20 +163,27 @@ static int send_first(struct flow *f)
 static ssize_t read_seen(struct flow *f)
 {
     const struct relay_events *events = &f->relay->events;
-    uint8_t *chunk = malloc(SEEN_SIZE);
-    if (!chunk)
-        return -ENOMEM;
-    ssize_t n = recv(f->from, chunk, SEEN_SIZE, MSG_DONTWAIT);
+    uint8_t chunk[SEEN_SIZE];
+    /* What was read cannot be left unread, so room for all of it comes first. */
+    if (!holder_take(&f->relay->holder, LIMIT_BYTES, sizeof chunk))
+        return -ENOBUFS;
+    ssize_t n = recv(f->from, chunk, sizeof chunk, MSG_DONTWAIT);
     int error = errno;
-    if (n >= 0)
-        events->seen(events->context, chunk, (size_t)n);
-    if (n <= 0) {
-        free(chunk);
-        return n < 0 ? -error : 0;
+    const size_t got = n > 0 ? (size_t)n : 0;
+    holder_give(&f->relay->holder, LIMIT_BYTES, sizeof chunk - got);
+    if (n < 0)
+        return -error;
+    if (got) {
+        f->first = malloc(got);
+        if (!f->first) {
+            holder_give(&f->relay->holder, LIMIT_BYTES, got);
+            return -ENOMEM;
+        }
+        memcpy(f->first, chunk, got);
     }
-    f->first = chunk;
-    f->first_len = (size_t)n;
+    f->first_len = got;
     f->first_sent = 0;
+    events->seen(events->context, chunk, got);
     return n;
 }
 
@@ -158,11 +192,9 @@ static ssize_t fill(struct flow *f)
 {
     if (f->observed)
         return read_seen(f);
-    if (f->pipe.out < 0) {
-        int failed = pipe_take(f->relay->pipes, &f->pipe);
-        if (failed)
-            return failed;
-    }
+    int failed = pipe_take(f);
+    if (failed)
+        return failed;
     ssize_t n =
         splice(f->from, NULL, f->pipe.in, NULL, PIPE_SIZE, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
     return n < 0 ? -errno : n;
@@ -191,10 +223,16 @@ static void finish(struct flow *f)
         tell(r, 0);
 }
 
+/* Bytes wait in the socket meanwhile, as for a slow reader. */
+static void pause_for(struct flow *f, unsigned us)
+{
+    const struct timeval wait = {0, us};
+    event_add(f->pause, &wait);
+}
+
 /* Moves what can be moved, and waits for the one thing that is missing. */
 static void move(struct flow *f)
 {
-    static const struct timeval pipe_wait = {0, PIPE_WAIT_US};
     for (size_t moved = 0; moved < TURN_BYTES;) {
         int sent = f->first ? send_first(f) : 1;
         if (sent > 0)
@@ -207,7 +245,7 @@ static void move(struct flow *f)
             event_add(f->writable, NULL);
             return;
         }
-        pipe_give(f->relay->pipes, &f->pipe, true);
+        pipe_give(f);
         if (f->eof) {
             finish(f);
             return;
@@ -219,12 +257,12 @@ static void move(struct flow *f)
         bool observed = f->observed;
         ssize_t n = fill(f);
         if (n == -EAGAIN) {
-            pipe_give(f->relay->pipes, &f->pipe, true);
+            pipe_give(f);
             event_add(f->readable, NULL);
             return;
         }
-        if (n == -EMFILE || n == -ENFILE) {
-            event_add(f->pause, &pipe_wait); /* bytes wait in the socket, as for a slow reader */
+        if (n == -EMFILE || n == -ENFILE || n == -ENOBUFS) {
+            pause_for(f, n == -ENOBUFS ? SHARE_WAIT_US : PIPE_WAIT_US);
             return;
         }
         if (n < 0) {
@@ -247,13 +285,13 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
     move(arg);
 }
 
-struct relay *relay_new(struct event_base *base, struct pipes *pipes, int client_fd, int server_fd,
-                        const struct relay_events *events)
+struct relay *relay_new(struct event_base *base, struct pipes *pipes, const struct holder *holder,
+                        int client_fd, int server_fd, const struct relay_events *events)
 {
     struct relay *r = calloc(1, sizeof *r);
     if (!r)
         return NULL;
-    *r = (struct relay){.base = base, .pipes = pipes, .events = *events};
+    *r = (struct relay){.base = base, .pipes = pipes, .holder = *holder, .events = *events};
     for (size_t i = 0; i < 2; i++) {
         struct flow *f = &r->flows[i];
         f->relay = r;
@@ -282,8 +320,8 @@ void relay_free(struct relay *r)
             event_free(f->writable);
         if (f->pause)
             event_free(f->pause);
-        pipe_give(r->pipes, &f->pipe, f->in_pipe == 0);
-        free(f->first);
+        pipe_give(f);
+        drop_first(f);
     }
     free(r);
 }
@@ -291,11 +329,16 @@ void relay_free(struct relay *r)
 /* Puts bytes behind those that wait to be sent first. */
 static int append(struct flow *f, const void *data, size_t len)
 {
-    uint8_t *grown = len ? realloc(f->first, f->first_len + len) : NULL;
+    const struct holder *holder = &f->relay->holder;
     if (!len)
         return 0;
-    if (!grown)
+    if (!holder_take(holder, LIMIT_BYTES, len))
+        return -ENOBUFS;
+    uint8_t *grown = realloc(f->first, f->first_len + len);
+    if (!grown) {
+        holder_give(holder, LIMIT_BYTES, len);
         return -ENOMEM;
+    }
     memcpy(grown + f->first_len, data, len);
     f->first = grown;
     f->first_len += len;

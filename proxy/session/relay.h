@@ -11,6 +11,7 @@
 #include "base/attrib.h"
 
 struct event_base;
+struct holder;
 struct pipes;
 struct relay;
 
@@ -33,17 +34,19 @@ struct relay_events {
     void *context;
 };
 
-/* Borrows both sockets (non-blocking) until relay_free. Nothing moves before relay_start. */
-struct relay *relay_new(struct event_base *base, struct pipes *pipes, int client_fd, int server_fd,
-                        const struct relay_events *events) NODISCARD NONNULL(1, 2, 5);
+/* Borrows both sockets (non-blocking) until relay_free. Nothing moves before relay_start. Pipes and
+ * bytes are of holder's share; when that is spent a direction waits, and so does who sends. */
+struct relay *relay_new(struct event_base *base, struct pipes *pipes, const struct holder *holder,
+                        int client_fd, int server_fd, const struct relay_events *events) NODISCARD
+    NONNULL(1, 2, 3, 6);
 void relay_free(struct relay *r); /* accepts NULL */
 
 /* Begins one direction: first sends `first` (copied; may be NULL), then everything that comes.
- * Returns 0 or -ENOMEM. */
+ * Returns 0, -ENOMEM, or -ENOBUFS when the holder has too much. */
 int relay_start(struct relay *r, enum relay_direction d, const void *first, size_t len) NODISCARD
     NONNULL(1);
 /* Sends these bytes (copied) to the server, and takes none from the client by itself: before
- * relay_start(RELAY_UP). Returns 0 or -ENOMEM. */
+ * relay_start(RELAY_UP). Returns as that does. */
 int relay_push(struct relay *r, const void *data, size_t len) NODISCARD NONNULL(1, 2);
 /* Whether all that was taken from that side has been sent to the other. */
 bool relay_flushed(const struct relay *r, enum relay_direction d) NONNULL(1);

@@ -48,6 +48,10 @@ static void end(struct session *s)
     free(s->first);
     free(s->hello);
     process_unref(s->subject.process);
+    if (s->files == 0)
+        e->limits.waiting--;
+    holder_give(&s->holder, LIMIT_FILES, s->files);
+    holder_give(&s->holder, LIMIT_BYTES, s->held);
     LIST_REMOVE(s, all);
     free(s);
     engine_end(e);
@@ -175,7 +179,8 @@ static void relay(struct session *s)
 {
     const struct relay_events events = {on_relay_done, session_seen, session_pushed, s};
     set_abrupt(s, true);
-    s->relay = relay_new(s->engine->base, s->engine->pipes, s->client_fd, s->server_fd, &events);
+    s->relay = relay_new(s->engine->base, s->engine->pipes, &s->holder, s->client_fd, s->server_fd,
+                         &events);
     if (s->relay)
         relay_observe(s->relay, s->kind == SESSION_EGRESS);
     if (!s->relay || relay_start(s->relay, RELAY_DOWN, NULL, 0) < 0) {
@@ -204,6 +209,7 @@ static void interrupt(struct session *s)
     switch (s->state) {
     case SESSION_FIRST_BYTES:
     case SESSION_RESOLVING:
+    case SESSION_SHARE:
     case SESSION_DIALING:
         session_fail(s, "interrupted");
         break;
@@ -279,6 +285,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (s->state == SESSION_DIALING)
         session_fail(s, "upstream-timeout");
+    else if (s->state == SESSION_SHARE)
+        session_dial_by_share(s);
     else if (s->state == SESSION_PARTING)
         reset(s);
     else if (s->state == SESSION_FIRST_BYTES || s->state == SESSION_GREETING)
@@ -309,11 +317,18 @@ static void begin(struct session *s)
     if (s->kind == SESSION_HOST_PORT) {
         s->verdict = (struct verdict){.action = VERDICT_ALLOW};
         s->reason = "host-port";
+    } else {
+        s->verdict = judge_address(s->engine, &s->subject, CLIENT_SILENT, s->host);
+        s->name_from = s->host[0] ? RECORD_NAME_DNS : RECORD_NAME_NONE;
+    }
+    if (s->files == 0) {
+        session_deny(s, "limit"); /* its process has so many that others might get none */
+        return;
+    }
+    if (s->kind == SESSION_HOST_PORT) {
         session_resolve(s);
         return;
     }
-    s->verdict = judge_address(s->engine, &s->subject, CLIENT_SILENT, s->host);
-    s->name_from = s->host[0] ? RECORD_NAME_DNS : RECORD_NAME_NONE;
     s->state = SESSION_FIRST_BYTES;
     session_wait(s, GREETING_MS, true);
 }
@@ -330,10 +345,14 @@ void session_start(struct engine *e, int fd, const struct flow_key *flow, struct
     *s = (struct session){.engine = e,
                           .kind = kind,
                           .subject = {*flow, process},
+                          .holder = holder_of(&e->limits, process),
                           .conn = engine_next_conn(e),
                           .client_fd = fd,
                           .server_fd = -1,
                           .started_us = session_now_us()};
+    s->files = holder_take(&s->holder, LIMIT_FILES, 1);
+    if (s->files == 0)
+        e->limits.waiting++;
     LIST_INSERT_HEAD(&e->sessions, s, all);
     engine_begin(e);
     keep_alive(fd);

@@ -16,6 +16,9 @@
 #include "dns/asking.h"
 
 #define DIAL_MS 30000
+/* How long a connection waits for its share, and how often it asks. */
+#define SHARE_MS       10000
+#define SHARE_AGAIN_MS 100
 
 static const char *dial_error(int code)
 {
@@ -79,12 +82,28 @@ static void on_recorded(void *context, int status)
     session_wait(s, DIAL_MS, false);
 }
 
+/* Dials as soon as its process may have one descriptor more; what its client says waits. */
+void session_dial_by_share(struct session *s)
+{
+    if (holder_take_more(&s->holder, LIMIT_FILES, 1)) {
+        s->files++;
+        s->state = SESSION_RECORDING;
+        session_wait(s, 0, false);
+        session_record_connect(s, RECORD_ALLOWED, on_recorded);
+    } else if (session_now_us() - s->share_us < SHARE_MS * UINT64_C(1000)) {
+        s->state = SESSION_SHARE;
+        session_wait(s, SHARE_AGAIN_MS, false);
+    } else {
+        s->dialed_ip = 0;
+        session_deny(s, "limit");
+    }
+}
+
 static void dial(struct session *s, uint32_t ip)
 {
     s->dialed_ip = ip;
-    s->state = SESSION_RECORDING;
-    session_wait(s, 0, false);
-    session_record_connect(s, RECORD_ALLOWED, on_recorded);
+    s->share_us = session_now_us();
+    session_dial_by_share(s);
 }
 
 /* What is the client's own loopback is the host's for us. */

@@ -10,7 +10,8 @@
 #include <sys/socket.h>
 
 /* A whole ClientHello with its record headers; more is no client's first word. */
-#define FIRST_MAX (CLIENT_HELLO_MAX + 4096)
+#define FIRST_MAX    (CLIENT_HELLO_MAX + 4096)
+#define READ_AT_ONCE 4096
 /* How long a first message may take from its first byte to its last. */
 #define WHOLE_MS 10000
 /* How long bytes that could still become a protocol we know may leave that open. */
@@ -21,22 +22,53 @@
  */
 #define TLS_FIRST_BYTE 0x16
 
-int session_read(struct session *s)
+void session_settle(struct session *s)
 {
-    size_t room = 4096;
-    if (s->first_len >= FIRST_MAX)
-        return -EMSGSIZE;
-    uint8_t *grown = realloc(s->first, s->first_len + room);
+    const size_t holds = s->first_len + (s->hello ? s->hello_len : 0);
+    if (holds < s->held) {
+        holder_give(&s->holder, LIMIT_BYTES, s->held - holds);
+        s->held = holds;
+    }
+}
+
+void session_forget(struct session *s, size_t n)
+{
+    s->first_len -= n;
+    s->first_passed -= MIN(s->first_passed, n);
+    memmove(s->first, s->first + n, s->first_len);
+    if (s->first_len == 0)
+        free(STEAL(s->first));
+    session_settle(s);
+}
+
+/* Puts what was read behind what is held, in no more memory than that takes. */
+static int keep(struct session *s, const uint8_t *said, size_t n)
+{
+    if (!holder_take(&s->holder, LIMIT_BYTES, n))
+        return -ENOBUFS;
+    s->held += n;
+    uint8_t *grown = realloc(s->first, s->first_len + n);
     if (!grown)
         return -ENOMEM;
+    memcpy(grown + s->first_len, said, n);
     s->first = grown;
-    ssize_t n = recv(s->client_fd, s->first + s->first_len, room, MSG_DONTWAIT);
+    s->first_len += n;
+    return 1;
+}
+
+int session_read(struct session *s)
+{
+    uint8_t said[READ_AT_ONCE];
+    if (s->first_len >= FIRST_MAX)
+        return -EMSGSIZE;
+    ssize_t n = recv(s->client_fd, said, sizeof said, MSG_DONTWAIT);
+    if (n == 0)
+        return -ENODATA;
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-    s->first_len += (size_t)n;
-    if (n > 0 && !s->first_us)
+    if (!s->first_us)
         s->first_us = session_now_us();
-    return n == 0 ? -ENODATA : 1;
+    return keep(s, said, (size_t)n);
 }
 
 void session_wait_for_more(struct session *s, unsigned limit_ms)
@@ -185,7 +217,7 @@ void session_judge_first(struct session *s)
 /* The stream ended, or broke, before its first message was whole. */
 static void judge_end(struct session *s, int error)
 {
-    if (error == -EMSGSIZE || error == -ENOMEM)
+    if (error == -EMSGSIZE || error == -ENOMEM || error == -ENOBUFS)
         session_deny(s, "limit");
     else if (error != -ENODATA)
         session_fail(s, "client-reset");

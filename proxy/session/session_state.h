@@ -4,6 +4,7 @@
 
 #include "session/first_bytes.h"
 #include "session/judge.h"
+#include "session/limits.h"
 #include "session/relay.h"
 #include "session/session.h"
 #include "session/upgrade.h"
@@ -16,6 +17,7 @@ struct submit_ticket;
 enum session_state {
     SESSION_FIRST_BYTES, /* waiting for what the client says first */
     SESSION_RESOLVING,   /* the name's addresses are asked for */
+    SESSION_SHARE,       /* waiting until its process may have one descriptor more */
     SESSION_RECORDING,   /* the decision is being written; nothing has left for it yet */
     SESSION_DIALING,     /* connecting to the server */
     SESSION_GREETING, /* the server speaks, the client has not yet: its first bytes are awaited */
@@ -34,6 +36,9 @@ struct session {
     enum session_state state;
     enum session_kind kind;
     struct subject subject;
+    struct holder holder; /* whose share this connection is of */
+    unsigned files;       /* descriptors of that share; 0: it is refused */
+    size_t held;          /* bytes of it: first and hello */
     uint64_t conn, started_us;
     int client_fd, server_fd;
     struct event *client_event, *server_event, *timer;
@@ -58,6 +63,7 @@ struct session {
     struct verdict verdict;
     const char *reason; /* in the record, in place of the verdict's */
     uint32_t dialed_ip; /* host order */
+    uint64_t share_us;  /* since when it waits for its share */
     struct forward_query *resolving;
     struct submit_ticket *ticket;
     struct relay *relay;
@@ -76,6 +82,8 @@ void session_hand_to_dns(struct session *s);
 void session_wait(struct session *s, unsigned timeout_ms, bool readable);
 /* session_dial.c: finds the address for the judged name, records, connects. */
 void session_resolve(struct session *s);
+/* Dials, or asks again after a moment, until it has waited for too long. */
+void session_dial_by_share(struct session *s);
 /* The connect has ended: goes on, or fails with its error. */
 bool session_dialed(struct session *s);
 /* session_first.c: reads and judges what the client says first. */
@@ -84,8 +92,12 @@ void session_first_timeout(struct session *s);
 /* Judges what was read as TLS from its first byte, once it is whole. */
 void session_judge_hello(struct session *s);
 /* Appends what the client says now to s->first. Returns 1 for more bytes, 0 for none yet, or a
- * negative errno; -ENODATA at the end of the stream. */
+ * negative errno; -ENODATA at the end of the stream, -ENOBUFS when its process holds too much. */
 int session_read(struct session *s);
+/* The first n bytes of s->first are not needed any more. */
+void session_forget(struct session *s, size_t n);
+/* Gives back the share of bytes that are not held any more. */
+void session_settle(struct session *s);
 /* Judges s->first. */
 void session_judge_first(struct session *s);
 /* Waits for more of the client's message; the limit holds for all of it, however it drips. */

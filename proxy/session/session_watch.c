@@ -59,18 +59,11 @@ static void splice_rest(struct session *s)
     free(STEAL(s->first));
     free(STEAL(s->hello));
     s->first_len = s->first_passed = 0;
+    session_settle(s);
     s->state = SESSION_RELAYING;
     session_wait(s, 0, false);
     if (failed)
         session_fail(s, "limit");
-}
-
-/* The first n bytes are not needed any more. */
-static void forget(struct session *s, size_t n)
-{
-    s->first_len -= n;
-    s->first_passed -= MIN(s->first_passed, n);
-    memmove(s->first, s->first + n, s->first_len);
 }
 
 /* The hello goes, and stays with us to be compared; what came behind it does not go yet. */
@@ -86,7 +79,8 @@ static void send_hello(struct session *s)
     }
     if (rest)
         memcpy(behind, s->first + s->hello_len, rest);
-    s->hello = s->first;
+    uint8_t *alone = realloc(s->first, s->hello_len);
+    s->hello = alone ? alone : s->first;
     s->first = behind;
     s->first_len = rest;
     s->first_passed = 0;
@@ -163,6 +157,7 @@ static void end_second(struct session *s)
 static void await_other(struct session *s)
 {
     free(STEAL(s->hello));
+    session_settle(s);
     s->is_tls = false;
     s->first_us = s->first_len ? session_now_us() : 0;
     s->state = SESSION_GREETING;
@@ -205,14 +200,14 @@ static int pass(struct session *s, size_t n)
     int failed = n ? relay_push(s->relay, s->first + s->first_passed, n) : 0;
     s->first_passed += n;
     if (!s->guessed)
-        forget(s, s->first_passed);
+        session_forget(s, s->first_passed);
     return failed;
 }
 
 /* TLS begins where a plaintext protocol asked for it. */
 static void begin_tls(struct session *s)
 {
-    forget(s, s->first_passed);
+    session_forget(s, s->first_passed);
     s->guessed = false;
     s->state = SESSION_LATE_HELLO;
     s->first_us = session_now_us();
@@ -238,7 +233,7 @@ static bool guess_again(struct session *s)
         return false;
     s->guessed = false;
     if (said == FIRST_BYTES_UNKNOWN) {
-        forget(s, s->first_passed);
+        session_forget(s, s->first_passed);
         return false;
     }
     session_judge_first(s);
@@ -320,7 +315,7 @@ void session_watch_timeout(struct session *s)
 
 static void watch_end(struct session *s, int error)
 {
-    if (error == -EMSGSIZE || error == -ENOMEM)
+    if (error == -EMSGSIZE || error == -ENOMEM || error == -ENOBUFS)
         session_deny(s, "limit");
     else if (error != -ENODATA)
         session_fail(s, "reset");

@@ -64,6 +64,7 @@ struct flow *flow_new(struct udp *u, const struct subject *s, const struct verdi
                        .entry = {.key = s->flow},
                        .state = FLOW_WAITING,
                        .subject = *s,
+                       .holder = holder_of(&u->engine->limits, s->process),
                        .verdict = *v,
                        .conn = engine_next_conn(u->engine),
                        .started_ms = flow_now_ms(),
@@ -123,6 +124,8 @@ void flow_end(struct flow *f, const char *error)
     if (f->recorded)
         flow_record_close(f, error);
     udp_table_remove(u->table, &f->entry);
+    if (f->admitted)
+        holder_give(&f->holder, LIMIT_FILES, 2);
     f->state = FLOW_ENDED;
     tell_waiters(f, -ECONNABORTED);
     flow_release(f);

@@ -26,6 +26,8 @@ struct flow {
     struct udp *udp;
     enum flow_state state;
     struct subject subject;
+    struct holder holder; /* whose share its descriptors are of, where it has any */
+    bool admitted;
     struct verdict verdict;
     char name[254];
     uint64_t conn, started_ms, bytes_up, bytes_down;

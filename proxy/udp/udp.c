@@ -111,7 +111,8 @@ void udp_open(struct udp *u, const struct subject *s, const struct verdict *v, c
         return;
     }
     STAILQ_INSERT_TAIL(&f->waiters, w, next);
-    if (refused || !room)
+    f->admitted = room && !refused && holder_take(&f->holder, LIMIT_FILES, 2);
+    if (!f->admitted)
         flow_fail(f, refused ? "upstream-refused" : "limit");
     else
         ask_for_sockets(u);

@@ -64,7 +64,7 @@ check_equal R07 "and when it does, it gets everything" "end yes" \
     "$(inside_answer "$slow" | awk '{ print $2, ($1 > 67108864 ? "yes" : "no") }')"
 
 # The shell inside does one thing at a time; so much at once is one process.
-if [ "$(ulimit -Hn)" -lt $((crowd * 3)) ]; then
+if [ "$(ulimit -Hn)" -lt $((crowd * 5)) ]; then
     skip R07 "$crowd connections at once" "only $(ulimit -Hn) descriptors may be open"
     inside_stop
     exit 0
