@@ -136,6 +136,13 @@ static void reap(struct keeper *k)
             keeper_role_ended(r, status);
 }
 
+/* The terminal's have reached the command too, which is in our group; but that it hangs up is told
+ * to the leader of the session alone (tty_signal_session_leader in the kernel's tty_jobctrl.c). */
+static bool is_for_us_alone(const struct signalfd_siginfo *info)
+{
+    return info->ssi_code != SI_KERNEL || (info->ssi_signo == SIGHUP && getsid(0) == getpid());
+}
+
 static void on_signal(evutil_socket_t fd, short what, void *arg)
 {
     struct keeper *k = arg;
@@ -146,7 +153,7 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
             reap(k);
         else if (k->command <= 0)
             k->stop_signal = (int)info.ssi_signo;
-        else if (info.ssi_code != SI_KERNEL) /* the terminal's have reached the command too */
+        else if (is_for_us_alone(&info))
             kill(k->command, (int)info.ssi_signo);
     }
 }
