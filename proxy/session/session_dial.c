@@ -32,6 +32,7 @@ static const char *dial_error(int code)
         return "upstream-unreachable";
     case EMFILE:
     case ENFILE:
+    case EADDRNOTAVAIL: /* every port towards that server is in use */
         return "limit";
     default:
         return "upstream-failed";
