@@ -18,6 +18,8 @@
 #include "base/fd.h"
 
 #define PREFIX "egress-filter-"
+/* Hex digits of a run's id, which follows it. */
+#define ID_LEN 16
 /* Handle type of kernfs: FILEID_KERNFS, kernel's include/linux/exportfs.h. */
 #define HANDLE_KERNFS 0xfe
 
@@ -72,6 +74,31 @@ static char *own_path(void)
     if (f)
         fclose(f);
     return found;
+}
+
+const char *cgroup_run_in(const char *path)
+{
+    for (const char *at = path; (at = strstr(at, "/" PREFIX));) {
+        at += strlen("/" PREFIX);
+        const size_t len = strspn(at, "0123456789abcdef");
+        if (len == ID_LEN && (at[len] == '/' || at[len] == '\0'))
+            return at;
+    }
+    return NULL;
+}
+
+/* A run within a run would be root's over what the outer one made, and would wait for its lock. */
+int cgroup_check_outside(struct error *error)
+{
+    char *path = own_path();
+    const char *run = path ? cgroup_run_in(path) : NULL;
+    int failed = run ? error_say(error, -EBUSY,
+                                 "this is inside of a run already (%.*s), whose policy holds; "
+                                 "start the command itself, or a second run from outside",
+                                 ID_LEN, run)
+                     : 0;
+    free(path);
+    return failed;
 }
 
 /* Directories that the command itself made below its cgroup, deepest first. */

@@ -22,6 +22,11 @@ struct cgroup {
         -1, -1, NULL, NULL, NULL, 0, 0                                                             \
     }
 
+/* The run in whose cgroup, or below it, that v2 path lies: its id within path; NULL: in none. */
+const char *cgroup_run_in(const char *path) NONNULL(1);
+/* Returns 0, or -EBUSY where this process is inside a run already. */
+int cgroup_check_outside(struct error *error) NODISCARD NONNULL(1);
+
 /* Makes it, after sweeping away what killed runs left behind beside it. */
 int cgroup_open(struct cgroup *c, const char *run_id, struct error *error) NODISCARD
     NONNULL(1, 2, 3);

@@ -123,15 +123,16 @@ int run_main(int argc, char **argv)
     struct keeper *k = calloc(1, sizeof *k);
     if (!k)
         return RUN_FAILED;
-    int failed = 0, status = options_parse(argc, argv, &k->options);
+    int status = options_parse(argc, argv, &k->options);
     if (status != CLI_GO) {
         free(k);
         return status;
     }
     status = RUN_FAILED;
-    if (geteuid() != 0) {
+    int failed = cgroup_check_outside(&error);
+    if (!failed && geteuid() != 0) {
         failed = caller_become_root(argc, argv, &error); /* returns on failure only */
-    } else {
+    } else if (!failed) {
         failed = keeper_bring_up(k, &error);
         bool up = !failed;
         if (up)

@@ -11,6 +11,7 @@
 
 #include "base/say.h"
 #include "keeper/caller.h"
+#include "keeper/cgroup.h"
 #include "keeper/proc_stat.h"
 #include "keeper/roles.h"
 #include "keeper/users.h"
@@ -122,12 +123,39 @@ static void test_no_byte_commands_a_terminal(void **state)
     shown("a\0b", 3, "a\\x00b");
 }
 
+static void test_a_path_tells_of_its_run(void **state)
+{
+    static const struct {
+        const char *path, *id;
+    } rows[] = {
+        {"/", NULL},
+        {"/user.slice/session-1.scope", NULL},
+        {"/egress-filter-0123456789abcdef", "0123456789abcdef"},
+        {"/a.slice/egress-filter-0123456789abcdef/below", "0123456789abcdef"},
+        {"/egress-filter-x/egress-filter-0123456789abcdef", "0123456789abcdef"},
+        {"/egress-filter-0123456789abcde", NULL},   /* too short */
+        {"/egress-filter-0123456789abcdef0", NULL}, /* too long */
+        {"/egress-filter-0123456789ABCDEF", NULL},
+        {"/my-egress-filter-0123456789abcdef", NULL},
+        {"/egress-filter-", NULL},
+        {"", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const char *found = cgroup_run_in(rows[i].path);
+        assert_int_equal(found != NULL, rows[i].id != NULL);
+        if (found)
+            assert_memory_equal(found, rows[i].id, strlen(rows[i].id));
+    }
+}
+
 static const struct unit_test tests[] = {
     REPORT("-", test_no_setting_is_lost),
     REPORT("-", test_users_are_asked_for_once),
     REPORT("-", test_the_callers_variables),
     REPORT("P05", test_a_name_cannot_lie),
     REPORT("R09", test_no_byte_commands_a_terminal),
+    REPORT("-", test_a_path_tells_of_its_run),
 };
 
 int main(void)
