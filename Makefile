@@ -122,6 +122,7 @@ $(BUILD)/tools/%: tests/tools/%.c
 	$(Q)$(CC) $(CPPFLAGS) -std=c17 $(WARN) -O1 -g -MMD -MP -o $@ $< -lpthread $(TOOL_LIBS)
 
 $(BUILD)/tools/bpf_load: TOOL_LIBS := -lbpf
+$(BUILD)/tools/clock_shift: TOOL_LIBS := -shared -fPIC
 
 # Measures the code as it is shipped, so it links release objects.
 $(BENCH_MATCH): tests/bench/bench_match.c $(filter $(BUILD)/release/rules/% $(BUILD)/release/proxy/base/%,$(OBJ))
