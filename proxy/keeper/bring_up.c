@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -22,6 +23,21 @@
 #include "roles/shared.h"
 
 #define DEFAULT_LOG "egress.jsonl"
+/* Descriptors without which nothing works; each role takes the same limit. */
+#define FILES_MIN 128
+
+/* Below it some library ends us without a sentence of ours. */
+static int check_descriptors(struct keeper *k, struct error *error)
+{
+    struct rlimit files;
+    (void)k;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < FILES_MIN)
+        return error_say(error, -EMFILE,
+                         "no more than %llu descriptors may be open here, and a run needs %d; "
+                         "raise the limit (ulimit -n)",
+                         (unsigned long long)files.rlim_cur, FILES_MIN);
+    return 0;
+}
 
 static int find_ourselves(struct keeper *k, struct error *error)
 {
@@ -163,9 +179,19 @@ static int record_start(struct keeper *k, struct error *error)
 }
 
 static int (*const steps[])(struct keeper *, struct error *) = {
-    find_ourselves,     find_caller,  keeper_read_policies, keeper_find_resolvers, open_log,
-    open_cgroup,        open_gate,    make_table,           make_shared,           keeper_listen,
-    keeper_start_roles, record_start,
+    check_descriptors,
+    find_ourselves,
+    find_caller,
+    keeper_read_policies,
+    keeper_find_resolvers,
+    open_log,
+    open_cgroup,
+    open_gate,
+    make_table,
+    make_shared,
+    keeper_listen,
+    keeper_start_roles,
+    record_start,
 };
 
 static void init(struct keeper *k)
