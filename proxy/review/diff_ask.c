@@ -120,7 +120,15 @@ static bool verdicts_differ(const struct verdict *a, const struct verdict *b)
     if (a->action != b->action)
         return true;
     return a->action != VERDICT_DENY &&
-           (a->passthrough != b->passthrough || a->insecure != b->insecure);
+           (a->passthrough != b->passthrough || a->insecure != b->insecure ||
+            a->websocket != b->websocket);
+}
+
+/* Nothing else differs than whether a request may become a WebSocket. */
+static bool differ_by_websocket(const struct diff_answer *a)
+{
+    return a->before.action == a->after.action && a->before.passthrough == a->after.passthrough &&
+           a->before.insecure == a->after.insecure;
 }
 
 static struct diff_answer judge(const struct diff_target *t, const struct event *e)
@@ -177,7 +185,7 @@ static bool answer(struct diff_target *t)
         for (size_t k = 0; q->base && k < width; k++) {
             struct diff_answer *a = &t->answers[i * width + k];
             const struct diff_answer *base = &t->answers[(q->base - 1) * width + k];
-            if (base->differs && diff_same_change(a, base))
+            if (base->differs && (diff_same_change(a, base) || differ_by_websocket(a)))
                 a->differs = false;
         }
     }

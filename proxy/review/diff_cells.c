@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "review/diff_fill.h"
 #include "review/dump_rules.h"
 #include "rules/address.h"
-#include "rules/glob.h"
 #include "rules/host.h"
 
 enum { OWN_EDGES_MAX = 64 };
@@ -111,39 +111,6 @@ bool diff_rules_touch(const struct diff_rules *rules, const struct diff_name *na
     return false;
 }
 
-char *diff_fill(struct arena *arena, const char *pattern, const char *with)
-{
-    size_t len = strlen(pattern) + 1, each = strlen(with);
-    for (const char *c = pattern; *c; c++)
-        len += *c == '*' ? each : 0;
-    char *text = arena_alloc(arena, len), *out = text;
-    for (; text && *pattern; pattern++) {
-        if (*pattern == '*')
-            out = stpcpy(out, with);
-        else
-            *out++ = *pattern;
-    }
-    return text;
-}
-
-char *diff_fill_both(struct arena *arena, const char *a, const char *b)
-{
-    const char *star_a = strchr(a, '*'), *star_b = strchr(b, '*');
-    if (!star_a || !star_b)
-        return NULL;
-    bool a_first = star_a - a >= star_b - b;
-    const char *end_a = star_a + 1, *end_b = star_b + 1;
-    const char *front = a_first ? a : b, *back = strlen(end_a) >= strlen(end_b) ? end_a : end_b;
-    size_t len = strcspn(front, "*");
-    char *text = arena_alloc(arena, len + strlen(back) + 2);
-    if (!text)
-        return NULL;
-    memcpy(text, front, len);
-    stpcpy(stpcpy(text + len, "x"), back);
-    size_t n = strlen(text);
-    return glob_matches(a, strlen(a), text, n) && glob_matches(b, strlen(b), text, n) ? text : NULL;
-}
-
 /* Names while they are collected. */
 struct names {
     struct arena *arena;
@@ -158,9 +125,11 @@ static bool add_name(struct names *in, const char *name, const char *text)
     char normal[NAME_MAX_LEN + 1];
     if (!name || !text)
         return false;
-    /* What is too long to be a name is no name of the pattern. */
-    if (name_normalize(name, strlen(name), normal) < 0 || strcmp(normal, name) != 0)
+    /* Filled, a pattern may be too long for a name, though something shorter would match it. */
+    if (name_normalize(name, strlen(name), normal) < 0 || strcmp(normal, name) != 0) {
+        c->exact = false;
         return true;
+    }
     if (c->n_names == in->size) {
         size_t size = in->size ? 2 * in->size : 256;
         struct diff_name *list = arena_array(in->arena, size, sizeof(*list));
@@ -175,41 +144,60 @@ static bool add_name(struct names *in, const char *name, const char *text)
     return true;
 }
 
-/* Whether only wildcards for whole labels match the name. */
-static bool is_free(const struct names *in, const char *name)
+static bool names_alike(const void *rules, const char *a, const char *b)
 {
-    for (size_t i = 0; i < in->rules->n; i++) {
-        const struct rule *r = in->rules->list[i];
-        bool narrow = !goes_by_address(r) && (r->host.glob || host_pattern_is_exact(&r->host));
-        if (narrow && host_pattern_matches(&r->host, name, strlen(name)))
+    const struct diff_rules *all = rules;
+    for (size_t i = 0; i < all->n; i++) {
+        const struct host_pattern *h = &all->list[i]->host;
+        if (!goes_by_address(all->list[i]) &&
+            host_pattern_matches(h, a, strlen(a)) != host_pattern_matches(h, b, strlen(b)))
             return false;
     }
     return true;
 }
 
-/* One name below a suffix that no narrower pattern takes. */
-static const char *free_name(struct names *in, const char *suffix)
+static char *join_name(struct arena *arena, const struct host_pattern *h, const char *with,
+                       const char *label)
 {
-    static const char *const labels[] = {"any", "other", "zz", "q7", "any-other-name"};
-    char *name = NULL;
-    for (size_t i = 0; i < ARRAY_SIZE(labels); i++) {
-        name = arena_alloc(in->arena, strlen(labels[i]) + strlen(suffix) + 2);
-        if (!name)
-            return NULL;
-        stpcpy(stpcpy(stpcpy(name, labels[i]), "."), suffix);
-        if (is_free(in, name))
-            return name;
-    }
-    in->out->exact = false;
+    char *name = arena_alloc(arena, strlen(with) + (label ? strlen(label) : 0) + h->suffix_len + 3);
+    char *at = name;
+    if (at && h->subdomains)
+        at = stpcpy(stpcpy(at, with), ".");
+    if (at && label)
+        at = stpcpy(stpcpy(at, label), ".");
+    if (at)
+        stpcpy(at, h->suffix);
     return name;
 }
 
-static char *glob_name(struct names *in, const struct host_pattern *h, const char *label)
+static char *make_name(struct arena *arena, const void *pattern, const char *with)
 {
-    char *name = arena_alloc(in->arena, strlen(label) + h->suffix_len + 8);
-    if (name)
-        stpcpy(stpcpy(stpcpy(stpcpy(name, h->subdomains ? "any." : ""), label), "."), h->suffix);
-    return name;
+    const struct host_pattern *h = pattern;
+    char *label = h->glob ? diff_fill(arena, h->glob, with) : NULL;
+    return h->glob && !label ? NULL : join_name(arena, h, with, label);
+}
+
+struct name_pair {
+    const struct host_pattern *a, *b; /* with one suffix */
+};
+
+static char *make_shared_name(struct arena *arena, const void *pattern, const char *with)
+{
+    const struct name_pair *pair = pattern;
+    char *label = diff_fill_both(arena, pair->a->glob, pair->b->glob, with);
+    return label ? join_name(arena, pair->a, with, label) : NULL;
+}
+
+/* A name that stands for all of a pattern which no narrower one takes. */
+static char *name_of(struct names *in, const struct host_pattern *h)
+{
+    static const char *const labels[] = {"any", "other", "zz", "q7", "any-other-name", NULL};
+    const struct diff_filling filling = {.pattern = h,
+                                         .rules = in->rules,
+                                         .make = make_name,
+                                         .alike = names_alike,
+                                         .fillers = h->glob ? NULL : labels};
+    return diff_fill_fresh(in->arena, &filling, &in->out->exact);
 }
 
 static const char *pattern_text(struct arena *arena, const struct host_pattern *h)
@@ -233,12 +221,15 @@ static bool add_overlaps(struct names *in, size_t i)
             strcmp(o->suffix, h->suffix) != 0 || o->subdomains != h->subdomains ||
             strcmp(o->glob, h->glob) == 0)
             continue;
-        char *label = diff_fill_both(in->arena, h->glob, o->glob);
+        const struct name_pair pair = {h, o};
+        const struct diff_filling filling = {
+            .pattern = &pair, .rules = in->rules, .make = make_shared_name, .alike = names_alike};
+        char *name = diff_fill_fresh(in->arena, &filling, &in->out->exact);
         bool many = strchr(h->glob, '*') != strrchr(h->glob, '*') ||
                     strchr(o->glob, '*') != strrchr(o->glob, '*');
         if (++others > 1 || many)
             in->out->exact = false;
-        if (label && !add_name(in, glob_name(in, h, label), pattern_text(in->arena, h)))
+        if (name && !add_name(in, name, pattern_text(in->arena, h)))
             return false;
     }
     return true;
@@ -252,15 +243,11 @@ static bool add_names(struct names *in)
         bool good = true;
         if (goes_by_address(r))
             continue;
-        if (host_pattern_is_exact(h)) {
+        if (host_pattern_is_exact(h))
             good = add_name(in, h->suffix, h->suffix);
-        } else if (!h->glob) {
-            good = add_name(in, free_name(in, h->suffix), pattern_text(in->arena, h));
-        } else {
-            char *label = diff_fill(in->arena, h->glob, "x");
-            good = label && add_name(in, glob_name(in, h, label), pattern_text(in->arena, h)) &&
-                   add_overlaps(in, i);
-        }
+        else
+            good = add_name(in, name_of(in, h), pattern_text(in->arena, h)) &&
+                   (!h->glob || add_overlaps(in, i));
         if (!good)
             return false;
     }

@@ -60,9 +60,3 @@ bool diff_rules_about(struct arena *arena, const struct diff_rules *all,
 /* Whether there are any such. */
 bool diff_rules_touch(const struct diff_rules *rules, const struct diff_name *name, bool has_ip,
                       uint32_t ip) NONNULL(1);
-
-/* A text that a pattern with * matches: each * filled. */
-char *diff_fill(struct arena *arena, const char *pattern, const char *with) NODISCARD
-    NONNULL(1, 2, 3);
-/* One that matches two patterns with a single * each; NULL where that is not to be had. */
-char *diff_fill_both(struct arena *arena, const char *a, const char *b) NODISCARD NONNULL(1, 2, 3);

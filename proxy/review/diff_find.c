@@ -264,11 +264,11 @@ int diff_find(const struct policy *before, const struct policy *after, diff_visi
                        .out = out,
                        .budget = JUDGED_MAX};
     *out = (struct diff_result){.exact = true};
-    bool good = diff_rules_collect(&f.arena, before, after, &f.rules) && find_changed(&f) &&
-                diff_cells_make(&f.arena, &f.rules, &f.cells);
+    bool good = diff_rules_collect(&f.arena, before, after, &f.rules) && find_changed(&f);
     if (good && f.changed.n > 0) {
+        good = diff_cells_make(&f.arena, &f.rules, &f.cells);
         out->exact = f.cells.exact;
-        good = compare_names(&f) && compare_blocks(&f) && compare_pairs(&f);
+        good = good && compare_names(&f) && compare_blocks(&f) && compare_pairs(&f);
     }
     arena_release(&f.arena);
     return good ? 0 : -ENOMEM;

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "review/diff_fill.h"
 #include "rules/path.h"
 
 #define ANY_OTHER "any other path"
@@ -101,23 +102,46 @@ static bool is_simple(const char *pattern)
     return !star || (is_prefix(pattern) && star[1] == '\0');
 }
 
+static bool paths_alike(const void *rules, const char *a, const char *b)
+{
+    const struct diff_rules *all = rules;
+    for (size_t i = 0; i < all->n; i++) {
+        const char *pattern = all->list[i]->path;
+        if (rule_is(all->list[i], SET_URL) && path_pattern_matches(pattern, a, strlen(a)) !=
+                                                  path_pattern_matches(pattern, b, strlen(b)))
+            return false;
+    }
+    return true;
+}
+
+static const char *const fillers[] = {"any-other", "x", "q7", "other", "z0z", "w8", NULL};
+
+static char *make_path(struct arena *arena, const void *pattern, const char *with)
+{
+    return diff_fill(arena, pattern, with);
+}
+
+static bool add_filled(struct arena *arena, const struct diff_rules *rules, const char *pattern,
+                       const char *text, struct diff_requests *out)
+{
+    const struct diff_filling filling = {.pattern = pattern,
+                                         .rules = rules,
+                                         .make = make_path,
+                                         .alike = paths_alike,
+                                         .fillers = fillers};
+    return add(rules, out, diff_fill_fresh(arena, &filling, &out->exact), text);
+}
+
 static bool add_pattern(struct arena *arena, const struct diff_rules *rules, const char *pattern,
                         struct diff_requests *out)
 {
     size_t len = strlen(pattern);
-    if (is_prefix(pattern)) {
-        char *base = arena_copy(arena, pattern, MAX(len - 2, 1));
-        char *below = arena_alloc(arena, len + 32);
-        if (!base || !below)
-            return false;
-        stpcpy(mempcpy(below, pattern, len - 1), "any-other");
-        if (len == 2)
-            base[0] = '/';
-        base = diff_fill(arena, base, "any-other");
-        below = diff_fill(arena, below, "any-other");
-        return add(rules, out, below, pattern) && add(rules, out, base, pattern);
-    }
-    return add(rules, out, diff_fill(arena, pattern, "any-other"), pattern);
+    if (!add_filled(arena, rules, pattern, pattern, out))
+        return false;
+    if (!is_prefix(pattern))
+        return true;
+    const char *base = len > 2 ? arena_copy(arena, pattern, len - 2) : "/";
+    return base && add_filled(arena, rules, base, pattern, out);
 }
 
 /* The next segment with its slash. */
@@ -127,9 +151,9 @@ static size_t segment(const char *path)
 }
 
 /* A path that both match, segment by segment; the one with the wildcard gives way. */
-static char *meet(struct arena *arena, const char *a, const char *b)
+static char *meet(struct arena *arena, const char *a, const char *b, const char *with)
 {
-    char *out = arena_alloc(arena, sizeof("any-other") * (strlen(a) + strlen(b) + 1)), *at = out;
+    char *out = arena_alloc(arena, (strlen(with) + 1) * (strlen(a) + strlen(b) + 1)), *at = out;
     while (at && (*a || *b)) {
         size_t n = segment(a), m = segment(b);
         bool rest_a = strcmp(a, "/*") == 0, rest_b = strcmp(b, "/*") == 0;
@@ -139,9 +163,9 @@ static char *meet(struct arena *arena, const char *a, const char *b)
         bool both = n > 0 && m > 0 && memchr(a, '*', n) && memchr(b, '*', m);
         char *x = arena_copy(arena, from_a ? a : b, from_a ? n : m);
         char *y = both ? arena_copy(arena, b, m) : NULL;
-        char *merged = x && y ? diff_fill_both(arena, x, y) : NULL;
+        char *merged = x && y ? diff_fill_both(arena, x, y, with) : NULL;
         if (x && !merged)
-            merged = diff_fill(arena, x, "any-other");
+            merged = diff_fill(arena, x, with);
         if (!merged)
             return NULL;
         at = stpcpy(at, merged);
@@ -149,6 +173,16 @@ static char *meet(struct arena *arena, const char *a, const char *b)
         b += rest_b && n > 0 && segment(a) ? 0 : m;
     }
     return out;
+}
+
+struct path_pair {
+    const char *a, *b;
+};
+
+static char *make_meeting(struct arena *arena, const void *pattern, const char *with)
+{
+    const struct path_pair *pair = pattern;
+    return meet(arena, pair->a, pair->b, with);
 }
 
 static bool add_meetings(struct arena *arena, const struct diff_rules *rules, bool https,
@@ -162,7 +196,13 @@ static bool add_meetings(struct arena *arena, const struct diff_rules *rules, bo
             continue;
         if (!is_simple(r->path) && !is_simple(pattern))
             out->exact = false;
-        char *both = meet(arena, pattern, r->path);
+        const struct path_pair pair = {pattern, r->path};
+        const struct diff_filling filling = {.pattern = &pair,
+                                             .rules = rules,
+                                             .make = make_meeting,
+                                             .alike = paths_alike,
+                                             .fillers = fillers};
+        char *both = diff_fill_fresh(arena, &filling, &out->exact);
         if (both && !add(rules, out, both, pattern))
             return false;
     }
@@ -177,7 +217,7 @@ bool diff_requests_make(struct arena *arena, const struct diff_rules *rules, boo
     if (!out->paths)
         return false;
     make_methods(rules, https, port, out);
-    if (!add(rules, out, "/any-other/path", ANY_OTHER))
+    if (!add_filled(arena, rules, "/*/*", ANY_OTHER, out))
         return false;
     for (size_t i = 0; i < rules->n; i++)
         if (is_asked(rules->list[i], https, port) &&

@@ -43,6 +43,10 @@ static struct phrase phrase_of(const struct verdict *a, const struct verdict *b)
                    ? (struct phrase){'~', "passed-through", "passed through unopened now"}
                    : (struct phrase){'~', "not-passed-through",
                                      "no longer passed through unopened"};
+    if (a->insecure == b->insecure)
+        return b->websocket ? (struct phrase){'+', "websocket", "allowed to become a WebSocket now"}
+                            : (struct phrase){'-', "not-websocket",
+                                              "no longer allowed to become a WebSocket"};
     return b->insecure
                ? (struct phrase){'~', "insecure", "allowed with any certificate now"}
                : (struct phrase){'~', "not-insecure", "allowed with a good certificate only now"};

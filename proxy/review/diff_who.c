@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "review/diff_fill.h"
+#include "review/diff_values.h"
 #include "review/event_facts.h"
 #include "rules/selector.h"
 
@@ -15,53 +17,6 @@ enum { PROFILES_MAX = 256, VALUES_MAX = 200, INDEX_MAX = 63 };
 static bool is_list(enum selector_kind kind)
 {
     return kind == SELECTOR_ARG || kind == SELECTOR_PARENT;
-}
-
-/* What a process has that no selector names. */
-static const char *other_value(enum selector_kind kind)
-{
-    static const char *const values[] = {
-        [SELECTOR_EXE] = "/usr/bin/any-other",
-        [SELECTOR_ARG] = "any-other",
-        [SELECTOR_ARG_AT] = "any-other",
-        [SELECTOR_PARENT] = "/usr/sbin/any-other",
-        [SELECTOR_SHA256] = "0000000000000000000000000000000000000000000000000000000000000000",
-        [SELECTOR_USER] = "any-other",
-        [SELECTOR_CGROUP] = "/any-other.slice",
-        [SELECTOR_CONTAINER] = "any-other",
-        [SELECTOR_IMAGE] = "any-other",
-        [SELECTOR_POD] = "any/other",
-        [SELECTOR_MNTNS] = "1",
-        [SELECTOR_NETNS] = "1",
-        [SELECTOR_STEP] = "any-other",
-        [SELECTOR_ACTION] = "any/other",
-    };
-    return values[kind];
-}
-
-/* A value that the selector asks for. */
-static const char *value_of(struct arena *arena, const struct selector *s)
-{
-    if (s->classes)
-        return event_facts_cgroup(s->value, strlen(s->value));
-    if (s->literal || !strchr(s->value, '*'))
-        return s->value;
-    if (s->kind == SELECTOR_SHA256) {
-        char zeros[65];
-        size_t fixed = 0;
-        const char *star = strchr(s->value, '*');
-        for (const char *c = s->value; *c; c++)
-            fixed += *c != '*';
-        snprintf(zeros, sizeof(zeros), "%0*d", fixed < 64 ? (int)(64 - fixed) : 1, 0);
-        char *text = arena_alloc(arena, 130);
-        if (text && fixed <= 64)
-            snprintf(text, 130, "%.*s%s%s", (int)(star - s->value), s->value,
-                     fixed < 64 ? zeros : "", star + strspn(star, "*"));
-        return text;
-    }
-    bool path = s->kind == SELECTOR_EXE || s->kind == SELECTOR_PARENT || s->kind == SELECTOR_CGROUP;
-    char *filled = diff_fill(arena, s->value, path && s->value[0] == '*' ? "/x" : "x");
-    return filled;
 }
 
 static const char *text_of(struct arena *arena, const struct selector *s)
@@ -113,7 +68,7 @@ static bool fact_new(struct arena *arena, struct diff_who *w, const struct selec
     snprintf(text, name, "any other %s", selector_name(s->kind));
     f->kind = s->kind;
     f->index = s->index;
-    f->values[0] = other_value(s->kind);
+    f->values[0] = w->others[s->kind];
     f->texts[0] = text;
     f->n = 1;
     w->n_facts++;
@@ -121,16 +76,17 @@ static bool fact_new(struct arena *arena, struct diff_who *w, const struct selec
     return true;
 }
 
+static const struct {
+    const char *name, *text;
+} classes[] = {
+    {"@host", "cgroup=@host"},         {"@docker", "cgroup=@docker"},
+    {"@podman", "cgroup=@podman"},     {"@kubernetes", "cgroup=@kubernetes"},
+    {"@rootless", "cgroup=@rootless"},
+};
+
 /* A group of cgroups is told from all others: one of each is looked at. */
 static bool add_classes(struct diff_who *w, struct diff_fact *f)
 {
-    static const struct {
-        const char *name, *text;
-    } classes[] = {
-        {"@host", "cgroup=@host"},         {"@docker", "cgroup=@docker"},
-        {"@podman", "cgroup=@podman"},     {"@kubernetes", "cgroup=@kubernetes"},
-        {"@rootless", "cgroup=@rootless"},
-    };
     for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
         if (!fact_add(w, f, event_facts_cgroup(classes[i].name, strlen(classes[i].name)),
                       classes[i].text))
@@ -165,9 +121,9 @@ static bool add_overlap(struct arena *arena, struct diff_who *w, const struct se
             if (o == s || !selector_same(o, s) || o->literal || o->classes ||
                 !strchr(o->value, '*') || strcmp(o->value, s->value) == 0)
                 continue;
-            char *both = diff_fill_both(arena, s->value, o->value);
+            const char *both = diff_value_of_both(arena, rules, s, o, &w->exact);
             if (strchr(s->value, '*') != strrchr(s->value, '*') ||
-                strchr(o->value, '*') != strrchr(o->value, '*'))
+                strchr(o->value, '*') != strrchr(o->value, '*') || s->kind == SELECTOR_SHA256)
                 w->exact = false;
             if (both && s->kind != SELECTOR_SHA256 && !fact_add(w, f, both, text))
                 return false;
@@ -181,7 +137,8 @@ static bool collect(struct arena *arena, const struct diff_rules *rules, struct 
     for (size_t i = 0; i < rules->n; i++) {
         for (size_t k = 0; k < rules->list[i]->n_selectors; k++) {
             const struct selector *s = &rules->list[i]->selectors[k];
-            const char *value = value_of(arena, s), *text = text_of(arena, s);
+            const char *value = diff_value_of(arena, rules, s, &w->exact),
+                       *text = text_of(arena, s);
             if (!value || !text)
                 return false;
             if (s->kind == SELECTOR_ARG_AT && s->index > INDEX_MAX) {
@@ -204,6 +161,41 @@ static bool collect(struct arena *arena, const struct diff_rules *rules, struct 
             if (!add_overlap(arena, w, &rules->list[i]->selectors[k], rules))
                 return false;
     return true;
+}
+
+static bool is_class_cgroup(const struct selector *s)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
+        if (strcmp(s->value, event_facts_cgroup(classes[i].name, strlen(classes[i].name))) == 0)
+            return true;
+    return false;
+}
+
+static bool is_container_id(const char *value)
+{
+    size_t len = strlen(value);
+    return (len == 12 || len == 64) && strspn(value, "0123456789abcdef") == len;
+}
+
+/* Facts that one process may have at once, and that are asked for as if each were its only one: a
+ * user's number and name, a container's name and id. And cgroups that are those which stand for a
+ * whole group. */
+static bool facts_agree(const struct diff_rules *rules)
+{
+    unsigned users = 0, containers = 0;
+    bool grouped = false, stand = false;
+    for (size_t i = 0; i < rules->n; i++) {
+        for (size_t k = 0; k < rules->list[i]->n_selectors; k++) {
+            const struct selector *s = &rules->list[i]->selectors[k];
+            if (s->kind == SELECTOR_USER)
+                users |= s->numeric ? 1 : 2;
+            if (s->kind == SELECTOR_CONTAINER)
+                containers |= is_container_id(s->value) ? 1 : 2;
+            grouped = grouped || s->classes;
+            stand = stand || (s->kind == SELECTOR_CGROUP && !s->classes && is_class_cgroup(s));
+        }
+    }
+    return users != 3 && containers != 3 && !(grouped && stand);
 }
 
 /* Every combination, counted like an odometer. */
@@ -233,7 +225,8 @@ static bool fill_some(struct arena *arena, const struct diff_rules *rules, struc
             struct diff_fact *f = text ? fact_find(w, &rules->list[i]->selectors[k], text) : NULL;
             if (!text)
                 return false;
-            const char *value = value_of(arena, &rules->list[i]->selectors[k]);
+            const char *value =
+                diff_value_of(arena, rules, &rules->list[i]->selectors[k], &w->exact);
             for (size_t v = 1; f && value && v < f->n; v++)
                 if (strcmp(f->texts[v], text) == 0 || strcmp(f->values[v], value) == 0)
                     row[f - w->facts] = (uint8_t)v;
@@ -250,8 +243,14 @@ bool diff_who_make(struct arena *arena, const struct diff_rules *rules, struct d
         n += rules->list[i]->n_selectors;
     *out =
         (struct diff_who){.facts = arena_array(arena, n + 1, sizeof(*out->facts)), .exact = true};
-    if (!out->facts || !collect(arena, rules, out))
+    if (!out->facts)
         return false;
+    for (size_t kind = 0; kind < ARRAY_SIZE(out->others); kind++)
+        if (!(out->others[kind] = diff_value_other(arena, rules, kind, &out->exact)))
+            return false;
+    if (!collect(arena, rules, out))
+        return false;
+    out->exact = out->exact && facts_agree(rules);
     for (size_t i = 0; i < out->n_facts && all <= PROFILES_MAX; i++)
         all *= out->facts[i].n;
     out->n = MIN(all, PROFILES_MAX);
@@ -301,8 +300,7 @@ static void set_fact(struct event_process *p, struct lists *l, const struct diff
         p->cgroup = value, p->known |= FACT_CGROUP;
         break;
     case SELECTOR_CONTAINER: {
-        size_t len = strlen(value);
-        bool id = (len == 12 || len == 64) && strspn(value, "0123456789abcdef") == len;
+        bool id = is_container_id(value);
         p->container_id = id ? value : NULL;
         p->container_name = id ? NULL : value;
         p->known |= FACT_CONTAINER;
@@ -346,8 +344,8 @@ static bool make_lists(struct arena *arena, const struct diff_who *w, struct eve
     if (!l->args || !l->parents)
         return false;
     for (size_t i = 0; i < places; i++)
-        l->args[i] = other_value(SELECTOR_ARG);
-    l->parents[0] = other_value(SELECTOR_PARENT);
+        l->args[i] = w->others[SELECTOR_ARG];
+    l->parents[0] = w->others[SELECTOR_PARENT];
     p->args = l->args;
     p->parents = l->parents;
     p->n_args = places;

@@ -15,6 +15,7 @@ struct diff_fact {
 };
 
 struct diff_who {
+    const char *others[SELECTOR_ACTION + 1]; /* of each kind, what no selector names */
     struct diff_fact *facts;
     size_t n_facts;
     uint8_t *choices;         /* n rows: a value for each fact */

@@ -40,7 +40,8 @@ static void check_example(const struct diff_change *c, const struct policy *a,
         w.insecure != c->after.insecure)
         fail_msg("'%s' is judged otherwise: %d %zu, %d %zu", c->example, v.action, v.line, w.action,
                  w.line);
-    if (v.action == w.action && v.passthrough == w.passthrough && v.insecure == w.insecure)
+    if (v.action == w.action && v.passthrough == w.passthrough && v.insecure == w.insecure &&
+        v.websocket == w.websocket)
         fail_msg("'%s' makes no difference", c->example);
     /* The page, and so the second matcher, has no event of HTTP that is not read yet. */
     if (x && !words.event.http &&
@@ -116,6 +117,30 @@ static void test_changes(void **state)
          "allow>deny tcp x.org:8443 first_bytes=unknown | x.org\n"
          "deny>allow dns y.org | y.org\ndeny>allow https://y.org:8443/a | y.org\n"},
         {"dns:x.org", "x.org", "deny>allow tcp x.org:443 | x.org\n"},
+        {"https://x.org/a", "https://x.org/a websocket", "allow>allow https://x.org/a | x.org\n"},
+        {"https://x.org/a | https://x.org/a websocket", "https://x.org/a websocket", ""},
+        {"x.org | deny x.org", "x.org | deny x.org:*", ""},
+        /* What a wildcard is filled with is no other rule's by chance. */
+        {"ax.x.org", "a*.x.org",
+         "deny>allow dns aq7.x.org | a*.x.org\ndeny>allow tcp aq7.x.org:443 | a*.x.org\n"},
+        {"ax*.x.org", "a*.x.org",
+         "deny>allow dns aq7.x.org | a*.x.org\ndeny>allow tcp aq7.x.org:443 | a*.x.org\n"},
+        {"any.dx.x.org", "*.d*.x.org",
+         "deny>allow dns x.dx.x.org | *.d*.x.org\ndeny>allow tcp x.dx.x.org:443 | *.d*.x.org\n"},
+        {"any.x.org | *.any.x.org", "*.x.org",
+         "deny>allow dns other.x.org | *.x.org\ndeny>allow tcp other.x.org:443 | *.x.org\n"},
+        {"*.dx.x.org", "*.d*.x.org",
+         "deny>allow dns q7.dq7.x.org | *.d*.x.org\ndeny>allow tcp q7.dq7.x.org:443 | "
+         "*.d*.x.org\n"},
+        {"https://x.org/any-other | https://x.org/any-other/any-other | https://x.org/",
+         "https://x.org/*", "deny>allow https://x.org/x/x | x.org\n"},
+        {"dns:x.org arg=--x", "dns:x.org arg=--*",
+         "deny>allow dns x.org arg=any-other arg=--q7 | x.org no arg=--x, arg=--*\n"},
+        {"dns:x.org exe=/usr/bin/x | dns:x.org exe=/any-other", "dns:x.org exe=/*",
+         "deny>allow dns x.org exe=/x | x.org exe=/*\n"
+         "deny>allow dns x.org exe=/x | x.org any other exe\n"},
+        {"dns:x.org exe=/usr/bin/any-other", "dns:x.org exe=/usr/bin/*",
+         "deny>allow dns x.org exe=/usr/bin/x | x.org exe=/usr/bin/*\n"},
         {"https://1.2.3.4/a", "https://1.2.3.4/b",
          "allow>deny https://1.2.3.4/a | 1.2.3.4\ndeny>allow https://1.2.3.4/b | 1.2.3.4\n"},
     };
@@ -201,12 +226,15 @@ static bool is_asked(const struct make_event *m)
 static void look_for_others(struct make_random *r, const struct diff_result *result)
 {
     static struct make_event event;
-    for (int i = 0; i < EVENTS_A_PAIR; i++) {
+    /* Only where nothing was told can something be missing. */
+    for (int i = 0; i < EVENTS_A_PAIR && result->changes == 0 && result->exact; i++) {
         make_event(r, &event);
         aim_event(r, make_once(r, 2) ? &before.oracle : &after.oracle, &event);
+        if (!is_asked(&event))
+            continue;
         struct verdict v = policy_match(before.policy, &event.e);
         struct verdict w = policy_match(after.policy, &event.e);
-        if (v.action == w.action || !is_asked(&event) || result->changes > 0 || !result->exact)
+        if (v.action == w.action)
             continue;
         printf("%s\n---\n%s\n", before.made.text[0], after.made.text[0]);
         for (size_t f = 1; f < MAKE_FILES; f++)
@@ -249,7 +277,7 @@ static void test_itself(void **state)
 {
     (void)state;
     struct make_random r = {.state = 5};
-    for (int i = 0; i < PAIRS; i++) {
+    for (int i = 0; i < PAIRS / 5; i++) {
         struct diff_result result;
         make_write(&r, &before.made);
         after.made = before.made;
