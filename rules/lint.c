@@ -12,19 +12,19 @@
 #include "rules/index.h"
 #include "rules/service.h"
 
-enum { LOOKS_MAX = 4 * 1000 * 1000 }; /* pairs of rules; a limit on time, not on meaning */
+enum { LOOKS_MAX = 500 * 1000 }; /* at vetoes; a limit on time, not on meaning */
 
 struct lint {
     const struct policy *policy;
     struct reporter *reporter;
     const psl_ctx_t *psl;
-    const struct rule *rule;  /* being looked at */
-    const struct rule *found; /* the first partner, of what the lint in hand asks */
-    bool (*is_partner)(const struct rule *rule, const struct rule *other);
-    size_t looks;
+    const struct rule *rule; /* being looked at */
     struct rule_index index;
-    const struct rule **name_vetoes; /* those by name, in file order */
+    size_t looks;
+    const struct rule **name_vetoes; /* those by name that ports tell apart, in file order */
     size_t n_name_vetoes;
+    /* The first of each, of those about the same name or address. */
+    const struct rule *duplicate, *veto, *cover, *host;
 };
 
 /* A macro for the sake of the format check. */
@@ -32,77 +32,44 @@ struct lint {
     reporter_warn_at((l)->reporter, (l)->rule->file, (l)->rule->line, (l)->rule->column,           \
                      __VA_ARGS__)
 
-static void look(void *context, size_t number)
+static void take_first(const struct rule **first, const struct rule *r)
+{
+    if (!*first || r < *first)
+        *first = r;
+}
+
+static void look_for_covers(void *context, const struct rule *other)
 {
     struct lint *l = context;
-    const struct rule *other = &l->policy->rules[number];
-    if (l->looks >= LOOKS_MAX)
-        return;
-    l->looks++;
-    if (other != l->rule && (!l->found || other < l->found) && l->is_partner(l->rule, other))
-        l->found = other;
-}
-
-/* The first rule that is_partner says yes to, among those about the same name or address. */
-static const struct rule *find(struct lint *l,
-                               bool (*is_partner)(const struct rule *, const struct rule *))
-{
     const struct rule *r = l->rule;
-    bool url = rule_is(r, SET_URL);
-    l->is_partner = is_partner;
-    l->found = NULL;
-    if (rule_is(r, SET_ADDRESS) || (url && r->url.by_address))
-        rule_index_by_address(&l->index, url ? r->url.ip : r->ip, look, l);
-    else
-        rule_index_by_name(&l->index, r->host.suffix, r->host.suffix_len, look, l);
-    return l->found;
-}
-
-/* What a preset holds is not the reader's to change, nor what two presets share. */
-static bool is_of_preset(const struct rule *r)
-{
-    return r->file[0] == '@';
-}
-
-static bool both_of_presets(const struct rule *a, const struct rule *b)
-{
-    return is_of_preset(a) && is_of_preset(b);
-}
-
-static bool is_duplicate(const struct rule *r, const struct rule *other)
-{
-    return other < r && !both_of_presets(r, other) && rule_covers(other, r) &&
-           rule_covers(r, other);
-}
-
-static bool is_cover(const struct rule *r, const struct rule *other)
-{
-    /* Of two that say the same, only the later one is too many. */
-    return other->action == r->action && !both_of_presets(r, other) && rule_covers(other, r) &&
-           !(other > r && rule_covers(r, other));
-}
-
-static bool is_veto_cover(const struct rule *r, const struct rule *other)
-{
-    return other->action == RULE_DENY && rule_covers(other, r);
+    if (other == r || !rule_covers(other, r))
+        return;
+    if (other->action != r->action) {
+        take_first(&l->veto, other);
+        return;
+    }
+    /* What two presets share is nobody's to change. */
+    if (rule_is_of_preset(r) && rule_is_of_preset(other))
+        return;
+    bool same = rule_covers(r, other);
+    if (same && other < r)
+        take_first(&l->duplicate, other);
+    else if (!same) /* of two that say the same, only the later one is too many */
+        take_first(&l->cover, other);
 }
 
 static void lint_reach(struct lint *l)
 {
-    const struct rule *other = find(l, is_duplicate);
-    if (other) {
+    const struct rule *other;
+    l->duplicate = l->veto = l->cover = NULL;
+    rule_index_covers(&l->index, l->rule, look_for_covers, l);
+    if ((other = l->duplicate))
         WARN(l, "the rule stands already at %s:%zu; take one of them away", other->file,
              other->line);
-        return;
-    }
-    other = l->rule->action == RULE_ALLOW ? find(l, is_veto_cover) : NULL;
-    if (other) {
+    else if ((other = l->veto))
         WARN(l, "the veto at %s:%zu covers this rule entirely; take one of them away", other->file,
              other->line);
-        return;
-    }
-    other = find(l, is_cover);
-    if (other)
+    else if ((other = l->cover))
         WARN(l, "the rule at %s:%zu covers this one, which adds nothing; take one of them away",
              other->file, other->line);
 }
@@ -123,57 +90,50 @@ static void lint_public_suffix(struct lint *l)
          r->host.suffix);
 }
 
-static bool is_apex(const struct rule *r, const struct rule *other)
-{
-    return other->action == RULE_ALLOW && rule_is(other, SET_HOST | SET_URL | SET_DNS) &&
-           host_pattern_is_exact(&other->host) && other->host.suffix_len == r->host.suffix_len &&
-           memcmp(other->host.suffix, r->host.suffix, r->host.suffix_len) == 0;
-}
-
 static void lint_apex(struct lint *l)
 {
     const struct rule *r = l->rule;
     if (r->action == RULE_ALLOW && r->type == TARGET_WILDCARD_HOST && !r->host.glob &&
-        !is_of_preset(r) && memchr(r->host.suffix, '.', r->host.suffix_len) && !find(l, is_apex))
+        !rule_is_of_preset(r) && memchr(r->host.suffix, '.', r->host.suffix_len) &&
+        !rule_index_has_exact(&l->index, r))
         WARN(l, "*.%s does not match %s itself; write a rule for that too, if it is meant",
              r->host.suffix, r->host.suffix);
 }
 
-static bool is_url_below(const struct rule *url, const struct rule *other)
+static void look_for_hosts(void *context, const struct rule *other)
 {
-    return other->action == RULE_ALLOW && (other->keywords & KEYWORD_PASSTHROUGH) &&
-           ports_cover(&other->ports, &url->ports) && host_pattern_covers(&other->host, &url->host);
-}
-
-static bool is_host_below(const struct rule *url, const struct rule *other)
-{
-    return other->action == RULE_ALLOW && rule_is(other, SET_HOST) && (other->protos & RULE_TCP) &&
-           ports_cover(&other->ports, &url->ports) && host_pattern_covers(&other->host, &url->host);
+    struct lint *l = context;
+    const struct rule *url = l->rule;
+    bool counts = url->action == RULE_ALLOW ? (other->keywords & KEYWORD_PASSTHROUGH) != 0
+                                            : (other->protos & RULE_TCP) != 0;
+    if (counts && other->action == RULE_ALLOW && rule_is(other, SET_HOST) &&
+        ports_cover(&other->ports, &url->ports) && host_pattern_covers(&other->host, &url->host))
+        take_first(&l->host, other);
 }
 
 static void lint_url(struct lint *l)
 {
-    const struct rule *r = l->rule, *other;
+    const struct rule *r = l->rule;
     if (!rule_is(r, SET_URL) || r->url.by_address)
         return;
+    l->host = NULL;
+    rule_index_hosts(&l->index, r, look_for_hosts, l);
     if (r->action == RULE_ALLOW) {
-        other = find(l, is_url_below);
-        if (other)
+        if (l->host)
             WARN(l,
                  "%s:%zu passes the TLS of this host through, so its requests are not judged by "
                  "this rule; take one of them away",
-                 other->file, other->line);
+                 l->host->file, l->host->line);
         if ((r->keywords & KEYWORD_INSECURE) && strcmp(r->path, "/*") != 0)
             WARN(l, "insecure is judged before the path is known and covers the whole host; write "
                     "the path as /* to say so");
         return;
     }
-    other = r->url.https ? find(l, is_host_below) : NULL;
-    if (other)
+    if (r->url.https && l->host)
         WARN(l,
              "this veto makes the filter open the TLS of its host, which %s:%zu allows; the "
              "host is then judged request by request",
-             other->file, other->line);
+             l->host->file, l->host->line);
 }
 
 static void lint_udp(struct lint *l)
@@ -192,7 +152,7 @@ static void lint_loopback(struct lint *l)
     bool address = rule_is(r, SET_ADDRESS) || (rule_is(r, SET_URL) && r->url.by_address);
     uint32_t ip = rule_is(r, SET_URL) ? r->url.ip : r->ip;
     bool wide = rule_is(r, SET_ADDRESS) && (r->mask & 0xff000000) != 0xff000000;
-    if (r->action != RULE_ALLOW || !(r->protos & RULE_TCP) || is_of_preset(r) || wide)
+    if (r->action != RULE_ALLOW || !(r->protos & RULE_TCP) || rule_is_of_preset(r) || wide)
         return;
     size_t len = r->host.suffix_len;
     bool local = address
@@ -216,18 +176,41 @@ static bool ports_touch(const struct port_list *a, const struct port_list *b)
     return false;
 }
 
+/* Whether a veto adds a port to those of the vetoes before it: one that does not is never the first
+ * that an address rule's ports touch. */
+static bool adds_ports(struct port_set *seen, const struct port_list *ports)
+{
+    static const struct port_range every = {1, UINT16_MAX};
+    const struct port_range *ranges = ports->any ? &every : ports->ranges;
+    bool added = false;
+    for (size_t i = 0; i < (ports->any ? 1 : ports->n); i++) {
+        for (unsigned port = ranges[i].low; port <= ranges[i].high; port++) {
+            if (port % 64 == 0 && port + 63 <= ranges[i].high && !~seen->words[port / 64]) {
+                port += 63;
+                continue;
+            }
+            added = added || !port_set_has(seen, (uint16_t)port);
+            seen->words[port / 64] |= UINT64_C(1) << port % 64;
+        }
+    }
+    return added;
+}
+
 /* Found once: most policies have none, and each address rule asks. */
 static bool find_name_vetoes(struct lint *l)
 {
     const struct policy *p = l->policy;
+    struct port_set *seen = calloc(1, sizeof(*seen));
     l->name_vetoes = calloc(p->n_rules + 1, sizeof(*l->name_vetoes));
-    for (size_t i = 0; l->name_vetoes && i < p->n_rules; i++) {
+    for (size_t i = 0; seen && l->name_vetoes && i < p->n_rules; i++) {
         const struct rule *r = &p->rules[i];
         bool named = rule_is(r, SET_HOST) || (rule_is(r, SET_URL) && !r->url.by_address);
-        if (r->action == RULE_DENY && named)
+        if (r->action == RULE_DENY && named && adds_ports(seen, &r->ports))
             l->name_vetoes[l->n_name_vetoes++] = r;
     }
-    return l->name_vetoes != NULL;
+    bool good = seen && l->name_vetoes;
+    free(seen);
+    return good;
 }
 
 static const struct rule *first_name_veto(struct lint *l)
@@ -242,7 +225,7 @@ static void lint_address(struct lint *l)
 {
     const struct rule *r = l->rule;
     if (r->action != RULE_ALLOW || !rule_is(r, SET_ADDRESS) || !(r->protos & RULE_TCP) ||
-        is_of_preset(r))
+        rule_is_of_preset(r))
         return;
     const struct rule *veto = first_name_veto(l);
     if (veto)
@@ -258,7 +241,7 @@ void policy_lint(const struct policy *p, struct reporter *r)
         lint_reach, lint_public_suffix, lint_apex, lint_url, lint_udp, lint_loopback, lint_address,
     };
     struct lint l = {.policy = p, .reporter = r, .psl = psl_builtin()};
-    bool ready = rule_index_build(&l.index, p->rules, p->n_rules) == 0 && find_name_vetoes(&l);
+    bool ready = rule_index_build(&l.index, p) == 0 && find_name_vetoes(&l);
     for (size_t i = 0; ready && i < p->n_rules; i++) {
         l.rule = &p->rules[i];
         for (size_t k = 0; k < ARRAY_SIZE(lints) && !l.rule->open; k++)

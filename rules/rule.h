@@ -133,6 +133,12 @@ static inline bool rule_is(const struct rule *r, enum target_set set)
     return (1u << r->type & set) != 0;
 }
 
+/* Presets are not the reader's to change. */
+static inline bool rule_is_of_preset(const struct rule *r)
+{
+    return r->file[0] == '@';
+}
+
 /* The rules in file order, includes in place; i below policy_rule_count(). */
 const struct rule *policy_rule(const struct policy *p, size_t i) NONNULL(1);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Every warning of POLICY-LANGUAGE.md section 8, and every hint for what newcomers write: each with
  * a policy that it is for and with one next to it that it is not. */
+#include "unit/plain_lint.h"
 #include "unit/rules_help.h"
 
 struct row {
@@ -54,6 +55,10 @@ static void test_warnings(void **state)
         {"deny *.org | x.org", "2:1: warning: the veto at t:1 covers this rule entirely"},
         {"deny *.org exe=/a | x.org", NULL},
         {"deny x.org:22 | x.org", NULL},
+        /* a URL veto that has a host opened */
+        {"x.org passthrough | deny https://x.org/a", "2:1: warning: this veto makes the filter"},
+        {"x.org | deny https://y.org/a", NULL},
+        {"x.org | deny http://x.org/a", NULL},
         /* an address rule that lets a vetoed name in */
         {"10.0.0.0/8 | deny y.org", "1:1: warning: a connection by address without a name"},
         {"10.0.0.0/8 | deny y.org:22", NULL},
@@ -149,13 +154,96 @@ static void test_lenient_hints(void **state)
     policy_unref(p);
 }
 
+static uint32_t seed = 7;
+
+static size_t pick(size_t n)
+{
+    seed = seed * 1664525u + 1013904223u;
+    return (seed >> 8) % n;
+}
+
+#define PICK(list) (list)[pick(ARRAY_SIZE(list))]
+
+/* Rules about so little that many cover each other, and many are about one name. */
+static void write_rule(struct buffer *out)
+{
+    static const char *const hosts[] = {"x.org",      "a.x.org",   "ab.x.org", "c.ab.x.org",
+                                        "*.x.org",    "*.org",     "a*.x.org", "*b.x.org",
+                                        "*.a*.x.org", "*.a.x.org", "x.net"};
+    static const char *const blocks[] = {"10.0.0.0/8", "10.1.0.0/16", "10.1.2.3", "0.0.0.0/0"};
+    static const char *const ports[] = {"", "", "", ":80", ":443|80", ":1-1000", ":*", ":443|443"};
+    static const char *const paths[] = {"/*",  "/a",     "/a/*",   "/a/b",   "/*/b", "/a*",
+                                        "/b*", "/*/c/*", "/x/c/y", "/a/*/c", "/",    "/*/*"};
+    static const char *const who[] = {"",
+                                      "",
+                                      " exe=/a",
+                                      " user=0",
+                                      " exe=/a user=0",
+                                      " arg=a arg=b",
+                                      " arg=b arg=a",
+                                      " arg=a arg=a",
+                                      " exe=/b"};
+    static const char *const keywords[] = {"", "", " passthrough", " insecure", " private"};
+    static const char *const methods[] = {"", "", "POST ", "* "};
+    bool veto = pick(4) == 0;
+    const char *host = PICK(hosts);
+    buffer_add_string(out, veto ? "deny " : "");
+    switch (pick(5)) {
+    case 0:
+        buffer_printf(out, "dns:%s", host);
+        break;
+    case 1:
+        buffer_printf(out, "%s%s", PICK(blocks), PICK(ports));
+        break;
+    case 2:
+        buffer_printf(out, "%s%s%s", host, PICK(ports), veto ? "" : PICK(keywords));
+        break;
+    default:
+        buffer_printf(out, "%s%s://%s%s", PICK(methods), pick(3) ? "https" : "http",
+                      pick(8) ? host : "10.1.2.3", PICK(paths));
+    }
+    buffer_printf(out, "%s\n", PICK(who));
+}
+
+static void read_warning(void *context, const struct diagnostic *d)
+{
+    plain_lint_read(d, context);
+}
+
+/* Whether few or many rules are about one name, no warning is lost and none made up. */
+static void test_plain(void **state)
+{
+    (void)state;
+    size_t warnings = 0;
+    for (int i = 0; i < 400; i++) {
+        CLEANUP_BUFFER struct buffer text = {0}, given = {0}, plain = {0};
+        const struct policy_options options = {.diagnose = read_warning,
+                                               .diagnose_context = &given};
+        for (size_t n = 2 + pick(i % 8 ? 40 : 300); n > 0; n--)
+            write_rule(&text);
+        struct policy *p = parse_text(text.data, &options);
+        if (!p)
+            fail_msg("refused: %s", text.data);
+        buffer_add_string(&given, "");
+        buffer_add_string(&plain, "");
+        plain_lint(p, &plain);
+        if (strcmp(given.data, plain.data) != 0) {
+            printf("%s--- given\n%s--- plain\n%s", text.data, given.data, plain.data);
+            fail_msg("other warnings than of the plain way");
+        }
+        for (const char *c = plain.data; *c; c++)
+            warnings += *c == '\n';
+        policy_unref(p);
+    }
+    printf("  %zu warnings\n", warnings);
+    assert_true(warnings > 2000);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
-        REPORT("-", test_warnings),
-        REPORT("-", test_wishes),
-        REPORT("-", test_hints),
-        REPORT("-", test_lenient_hints),
+        REPORT("-", test_warnings), REPORT("-", test_wishes),        REPORT("-", test_plain),
+        REPORT("-", test_hints),    REPORT("-", test_lenient_hints),
     };
     return unit_run(tests, ARRAY_SIZE(tests));
 }
