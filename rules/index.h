@@ -4,7 +4,7 @@
  * mean. */
 #pragma once
 
-#include "rules/set.h"
+#include "rules/policy_struct.h"
 
 struct index_slot {
     uint64_t key;  /* of what a rule must have in common with one that it covers */

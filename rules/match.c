@@ -7,10 +7,10 @@
 #include "rules/address.h"
 #include "rules/glob.h"
 #include "rules/path.h"
+#include "rules/policy_struct.h"
 #include "rules/process.h"
 #include "rules/seek.h"
 #include "rules/service.h"
-#include "rules/set.h"
 
 enum rank {
     RANK_VETO,

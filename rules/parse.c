@@ -8,8 +8,8 @@
 
 #include "rules/compose.h"
 #include "rules/lint.h"
+#include "rules/policy_struct.h"
 #include "rules/selector.h"
-#include "rules/set.h"
 #include "rules/word.h"
 
 /* The total keeps a few files that include each other's like from being read for ever. */

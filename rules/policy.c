@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "rules/policy_struct.h"
 #include "rules/process.h"
-#include "rules/set.h"
 
 struct policy *policy_new(void)
 {

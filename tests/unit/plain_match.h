@@ -8,9 +8,9 @@
 #include "rules/address.h"
 #include "rules/host.h"
 #include "rules/path.h"
+#include "rules/policy_struct.h"
 #include "rules/process.h"
 #include "rules/service.h"
-#include "rules/set.h"
 
 enum part {
     PART_NONE,
