@@ -15,6 +15,7 @@ struct oracle_verdict {
     const struct oracle_rule *instead; /* what it would be without a URL veto at the TLS stage */
     bool passthrough, expected;
     enum oracle_flag insecure, websocket, private, by_address, unattributed;
+    const char *zone; /* of an allowed look-up, see policy.h */
 };
 
 static inline bool oracle_is_name_rule(const struct oracle_rule *r)
@@ -300,9 +301,16 @@ static inline bool oracle_dns_veto(const struct oracle_rule *r, const struct eve
     return oracle_dns_resolver(r, e);
 }
 
+/* What is fixed of a name: all of it, or what stands behind the label with the wildcard. */
+static inline const char *oracle_fixed(const char *name)
+{
+    const char *star = strrchr(name, '*');
+    return star == NULL ? name : strchr(star, '.') + 1;
+}
+
 static inline struct oracle_verdict oracle_dns(const struct oracle_policy *p, const struct event *e)
 {
-    const struct oracle_rule *name = NULL, *resolver = NULL;
+    const struct oracle_rule *name = NULL, *resolver = NULL, *closest = NULL;
     bool missed_name = false, missed_resolver = false; /* for an unknown fact alone */
     for (size_t i = 0; i < p->n; i++)
         if (p->rule[i].veto && oracle_dns_veto(&p->rule[i], e) &&
@@ -322,16 +330,22 @@ static inline struct oracle_verdict oracle_dns(const struct oracle_policy *p, co
         } else {
             missed_name |= unknown;
             name = name == NULL && may ? r : name;
+            bool closer = closest == NULL || strchr(r->name, '*') == NULL ||
+                          (strchr(closest->name, '*') != NULL &&
+                           strlen(oracle_fixed(r->name)) > strlen(oracle_fixed(closest->name)));
+            closest = may && closer ? r : closest;
         }
     }
     bool answers = resolver != NULL || e->resolver_is_self;
     if (name != NULL && answers)
-        return (struct oracle_verdict){.action = VERDICT_ALLOW,
-                                       .by = name,
-                                       .insecure = ORACLE_FREE,
-                                       .private = ORACLE_FREE,
-                                       .websocket = ORACLE_FREE,
-                                       .by_address = ORACLE_FREE};
+        return (struct oracle_verdict){
+            .action = VERDICT_ALLOW,
+            .by = name,
+            .insecure = ORACLE_FREE,
+            .private = ORACLE_FREE,
+            .websocket = ORACLE_FREE,
+            .by_address = ORACLE_FREE,
+            .zone = strchr(closest->name, '*') == NULL ? NULL : oracle_fixed(closest->name)};
     return (struct oracle_verdict){
         .action = VERDICT_DENY,
         .reason = REASON_NO_RULE,

@@ -6,6 +6,7 @@
  *     EGRESS_PAIRS=N   how many pairs (a million; tests/long takes ten, from another seed)
  *     EGRESS_SEED=N    where the random numbers begin */
 #include <errno.h>
+#include <strings.h>
 
 #include "rules/policy.h"
 #include "unit/oracle_aim.h"
@@ -112,6 +113,8 @@ static const char *differs(const struct policy *policy, const struct pair *p,
         return "private";
     if (flag_differs(o->by_address, v->by_address))
         return "by_address";
+    if (!o->zone != !v->zone || (o->zone != NULL && strcasecmp(o->zone, v->zone) != 0))
+        return "zone";
     return flag_differs(o->unattributed, v->unattributed) ? "unattributed" : NULL;
 }
 
