@@ -37,12 +37,13 @@ static void text_release(struct text *t)
     policy_files_release(&t->files);
 }
 
-/* What a line includes does not change how it is written. */
-static int load_nothing(void *context, const char *from, const char *what, bool preset,
-                        struct policy_source *source)
+/* What a line includes does not change how it is written: one rule shows its name and selectors. */
+static int load_one(void *context, const char *from, const char *what, bool preset,
+                    struct policy_source *source)
 {
     (void)context, (void)from, (void)preset;
-    *source = (struct policy_source){what, "", 0};
+    static const char rule[] = "included.example";
+    *source = (struct policy_source){what, rule, sizeof(rule) - 1};
     return 0;
 }
 
@@ -58,7 +59,7 @@ static bool dump(const struct fmt *f, const struct policy_source *source, bool l
                  struct buffer *out)
 {
     const struct policy_options options = {
-        .context = f->context, .load = load_nothing, .diagnose = loud ? on_diagnostic : NULL};
+        .context = f->context, .load = load_one, .diagnose = loud ? on_diagnostic : NULL};
     struct policy *policy = policy_parse(source, 1, &options);
     for (size_t i = 0; policy && i < policy_rule_count(policy); i++)
         dump_rule(policy_rule(policy, i), 0, out);
