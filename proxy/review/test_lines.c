@@ -30,6 +30,28 @@ static bool find_test(struct span line, struct span *out)
     return true;
 }
 
+/* What was meant as a test and is a comment: behind a rule, or with a blank in the #?. It would
+ * never be asked, and all would seem well. */
+static bool find_mistaken(struct span line, struct span *out)
+{
+    struct span content = line_content(line);
+    size_t at = content.len > 0 ? (size_t)(content.text - line.text) + content.len : 0;
+    while (at < line.len && is_blank(line.text[at]))
+        at++;
+    *out = span_cut(line, at, line.len - at);
+    for (const char *c = "#?"; *c; c++) {
+        if (at >= line.len || line.text[at++] != *c)
+            return false;
+        while (at < line.len && is_blank(line.text[at]))
+            at++;
+    }
+    struct span word = line_word(span_cut(line, at, line.len - at));
+    for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
+        if (span_is(word, actions[i]))
+            return true;
+    return false;
+}
+
 static bool read_wanted(struct reporter *r, struct span word, enum verdict_action *out)
 {
     for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
@@ -94,9 +116,18 @@ bool test_lines(const struct policy *policy, const struct policy_source *source,
         r.raw = line.text;
         r.columns = NULL;
         r.n_columns = 0;
-        if (!line_check(&r, line) || !find_test(line, &text))
+        if (!line_check(&r, line))
             continue;
-        ask(policy, &r, text, &result);
+        if (find_test(line, &text)) {
+            ask(policy, &r, text, &result);
+        } else if (find_mistaken(line, &text)) {
+            reporter_error(&r, text.at,
+                           "this is a comment and would not be asked; write a test on a line of "
+                           "its own, beginning with #?");
+            result = (struct test_result){.line = r.line, .text = text};
+        } else {
+            continue;
+        }
         good = good && result.read;
         visit(context, &result);
     }

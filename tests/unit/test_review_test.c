@@ -74,6 +74,10 @@ static void results(void **state)
     run_rows(rows, ARRAY_SIZE(rows));
 }
 
+#define COMMENT                                                                                    \
+    "this is a comment and would not be asked; write a test on a line of its own, beginning with " \
+    "#?\n"
+
 static void what_cannot_be_read(void **state)
 {
     (void)state;
@@ -83,6 +87,16 @@ static void what_cannot_be_read(void **state)
          TAP "not ok 1 - t.rules:2 allow a.org\nok 2 - t.rules:3 allow tls a.org\n1..2\n",
          "t.rules:2:10: error: 'a.org' is no event; write one such as tls HOST, tcp ADDRESS:PORT, "
          "udp ADDRESS:PORT, dns NAME, or a URL\n"},
+        /* What looks like a test and would not be asked */
+        {"a.org #? deny tls a.org\n# ? allow tls b.org\n[:22] # ?deny tls c.org\n#? allow tls "
+         "a.org\n"
+         "b.org # ? yes\n# allow? deny!\nc.org arg=\"#? deny\" # why #? deny\n",
+         NULL, TEST_BAD,
+         TAP
+         "not ok 1 - t.rules:1 \\#? deny tls a.org\nnot ok 2 - t.rules:2 \\# ? allow tls b.org\n"
+         "not ok 3 - t.rules:3 \\# ?deny tls c.org\nok 4 - t.rules:4 allow tls a.org\n1..4\n",
+         "t.rules:1:7: error: " COMMENT "t.rules:2:1: error: " COMMENT
+         "t.rules:3:7: error: " COMMENT},
         {"#? yes tls a.org\n", NULL, TEST_BAD, TAP "not ok 1 - t.rules:1 yes tls a.org\n1..1\n",
          "t.rules:1:4: error: a test begins with its verdict; write #? allow, #? deny or "
          "#? inspect, then an event\n"},
