@@ -47,19 +47,21 @@ static void make_methods(const struct diff_rules *rules, bool https, uint16_t po
     }
 }
 
+/* Which of the patterns match a path, a mark for each. */
+static uint8_t *marks_of(struct arena *arena, const struct diff_requests *out, const char *path)
+{
+    uint8_t *marks = arena_alloc(arena, out->n_patterns + 1);
+    size_t len = strlen(path);
+    for (size_t i = 0; marks && i < out->n_patterns; i++)
+        marks[i] = path_pattern_matches(out->patterns[i], path, len);
+    return marks;
+}
+
 /* Two paths that the same rules match are one cell. */
-static bool is_known(const struct diff_rules *rules, struct diff_requests *out, const char *path,
-                     const char *text)
+static bool is_known(struct diff_requests *out, const uint8_t *marks, const char *text)
 {
     for (size_t i = 0; i < out->n_paths; i++) {
-        bool same = true;
-        for (size_t k = 0; k < rules->n && same; k++) {
-            const struct rule *r = rules->list[k];
-            same = !rule_is(r, SET_URL) || path_pattern_matches(r->path, path, strlen(path)) ==
-                                               path_pattern_matches(r->path, out->paths[i].path,
-                                                                    strlen(out->paths[i].path));
-        }
-        if (!same)
+        if (memcmp(out->paths[i].marks, marks, out->n_patterns) != 0)
             continue;
         /* What a rule calls it says more than "any other path". */
         if (i == 0 && strcmp(out->paths[i].text, ANY_OTHER) == 0)
@@ -69,8 +71,7 @@ static bool is_known(const struct diff_rules *rules, struct diff_requests *out, 
     return false;
 }
 
-static bool add(const struct diff_rules *rules, struct diff_requests *out, const char *path,
-                const char *text)
+static bool add(struct arena *arena, struct diff_requests *out, const char *path, const char *text)
 {
     char normal[4096];
     size_t len;
@@ -78,13 +79,16 @@ static bool add(const struct diff_rules *rules, struct diff_requests *out, const
         return false;
     /* What a wildcard was filled with may have made it another path. */
     int result = rule_path_normalize(path, strlen(path), normal, sizeof(normal), &len);
-    if (result == 0 && is_known(rules, out, path, text))
+    const uint8_t *marks = marks_of(arena, out, path);
+    if (!marks)
+        return false;
+    if (result == 0 && is_known(out, marks, text))
         return true;
     if (result < 0 || out->n_paths == PATHS_MAX) {
         out->exact = false;
         return true;
     }
-    out->paths[out->n_paths++] = (struct diff_path){path, text};
+    out->paths[out->n_paths++] = (struct diff_path){path, text, marks};
     return true;
 }
 
@@ -104,13 +108,12 @@ static bool is_simple(const char *pattern)
 
 static bool paths_alike(const void *rules, const char *a, const char *b)
 {
-    const struct diff_rules *all = rules;
-    for (size_t i = 0; i < all->n; i++) {
-        const char *pattern = all->list[i]->path;
-        if (rule_is(all->list[i], SET_URL) && path_pattern_matches(pattern, a, strlen(a)) !=
-                                                  path_pattern_matches(pattern, b, strlen(b)))
+    const struct diff_requests *out = rules;
+    size_t len_a = strlen(a), len_b = strlen(b);
+    for (size_t i = 0; i < out->n_patterns; i++)
+        if (path_pattern_matches(out->patterns[i], a, len_a) !=
+            path_pattern_matches(out->patterns[i], b, len_b))
             return false;
-    }
     return true;
 }
 
@@ -121,27 +124,26 @@ static char *make_path(struct arena *arena, const void *pattern, const char *wit
     return diff_fill(arena, pattern, with);
 }
 
-static bool add_filled(struct arena *arena, const struct diff_rules *rules, const char *pattern,
-                       const char *text, struct diff_requests *out)
+static bool add_filled(struct arena *arena, const char *pattern, const char *text,
+                       struct diff_requests *out)
 {
     const struct diff_filling filling = {.pattern = pattern,
-                                         .rules = rules,
+                                         .rules = out,
                                          .make = make_path,
                                          .alike = paths_alike,
                                          .fillers = fillers};
-    return add(rules, out, diff_fill_fresh(arena, &filling, &out->exact), text);
+    return add(arena, out, diff_fill_fresh(arena, &filling, &out->exact), text);
 }
 
-static bool add_pattern(struct arena *arena, const struct diff_rules *rules, const char *pattern,
-                        struct diff_requests *out)
+static bool add_pattern(struct arena *arena, const char *pattern, struct diff_requests *out)
 {
     size_t len = strlen(pattern);
-    if (!add_filled(arena, rules, pattern, pattern, out))
+    if (!add_filled(arena, pattern, pattern, out))
         return false;
     if (!is_prefix(pattern))
         return true;
     const char *base = len > 2 ? arena_copy(arena, pattern, len - 2) : "/";
-    return base && add_filled(arena, rules, base, pattern, out);
+    return base && add_filled(arena, base, pattern, out);
 }
 
 /* The next segment with its slash. */
@@ -185,28 +187,44 @@ static char *make_meeting(struct arena *arena, const void *pattern, const char *
     return meet(arena, pair->a, pair->b, with);
 }
 
-static bool add_meetings(struct arena *arena, const struct diff_rules *rules, bool https,
-                         uint16_t port, size_t i, struct diff_requests *out)
+/* What the i-th pattern has in common with those before it. */
+static bool add_meetings(struct arena *arena, size_t i, struct diff_requests *out)
 {
-    const char *pattern = rules->list[i]->path;
+    const char *pattern = out->patterns[i];
     for (size_t k = 0; k < i; k++) {
-        const struct rule *r = rules->list[k];
-        if (!is_asked(r, https, port) || strcmp(r->path, pattern) == 0 ||
-            (is_simple(r->path) && is_simple(pattern)))
-            continue;
-        if (!is_simple(r->path) && !is_simple(pattern))
-            out->exact = false;
-        const struct path_pair pair = {pattern, r->path};
+        const struct path_pair pair = {pattern, out->patterns[k]};
         const struct diff_filling filling = {.pattern = &pair,
-                                             .rules = rules,
+                                             .rules = out,
                                              .make = make_meeting,
                                              .alike = paths_alike,
                                              .fillers = fillers};
+        if (is_simple(pair.a) && is_simple(pair.b))
+            continue;
+        if (!is_simple(pair.a) && !is_simple(pair.b))
+            out->exact = false;
+        if (out->n_paths == PATHS_MAX) { /* nothing more is taken in */
+            out->exact = false;
+            return true;
+        }
         char *both = diff_fill_fresh(arena, &filling, &out->exact);
-        if (both && !add(rules, out, both, pattern))
+        if (both && !add(arena, out, both, pattern))
             return false;
     }
     return true;
+}
+
+static bool collect_patterns(struct arena *arena, const struct diff_rules *rules, bool https,
+                             uint16_t port, struct diff_requests *out)
+{
+    out->patterns = arena_array(arena, rules->n + 1, sizeof(*out->patterns));
+    for (size_t i = 0; out->patterns && i < rules->n; i++) {
+        bool known = !is_asked(rules->list[i], https, port);
+        for (size_t k = 0; k < out->n_patterns && !known; k++)
+            known = strcmp(out->patterns[k], rules->list[i]->path) == 0;
+        if (!known)
+            out->patterns[out->n_patterns++] = rules->list[i]->path;
+    }
+    return out->patterns != NULL;
 }
 
 bool diff_requests_make(struct arena *arena, const struct diff_rules *rules, bool https,
@@ -214,20 +232,21 @@ bool diff_requests_make(struct arena *arena, const struct diff_rules *rules, boo
 {
     *out = (struct diff_requests){.exact = true};
     out->paths = arena_array(arena, PATHS_MAX + 1, sizeof(*out->paths));
-    if (!out->paths)
+    if (!out->paths || !collect_patterns(arena, rules, https, port, out))
         return false;
     make_methods(rules, https, port, out);
-    if (!add_filled(arena, rules, "/*/*", ANY_OTHER, out))
+    if (!add_filled(arena, "/*/*", ANY_OTHER, out))
         return false;
-    for (size_t i = 0; i < rules->n; i++)
-        if (is_asked(rules->list[i], https, port) &&
-            (!add_pattern(arena, rules, rules->list[i]->path, out) ||
-             !add_meetings(arena, rules, https, port, i, out)))
+    for (size_t i = 0; i < out->n_patterns; i++)
+        if (!add_pattern(arena, out->patterns[i], out))
+            return false;
+    for (size_t i = 0; i < out->n_patterns; i++)
+        if (!add_meetings(arena, i, out))
             return false;
     /* One without a normal form: no allow rule matches it, and every veto. It comes last, for it is
      * like no other. */
     out->paths[out->n_paths++] =
-        (struct diff_path){"/%2e%2e/any-other", "a path that climbs out or is malformed"};
+        (struct diff_path){"/%2e%2e/any-other", "a path that climbs out or is malformed", NULL};
     return true;
 }
 

@@ -6,8 +6,9 @@
 #include "review/diff_cells.h"
 
 struct diff_path {
-    const char *path; /* of a request */
-    const char *text; /* the rule's pattern, or words */
+    const char *path;     /* of a request */
+    const char *text;     /* the rule's pattern, or words */
+    const uint8_t *marks; /* for each pattern whether it matches */
 };
 
 struct diff_method {
@@ -16,6 +17,8 @@ struct diff_method {
 };
 
 struct diff_requests {
+    const char **patterns; /* of the rules, each once */
+    size_t n_patterns;
     struct diff_path *paths;
     size_t n_paths;
     struct diff_method methods[8];
