@@ -50,7 +50,7 @@ PURE     := $(sort $(wildcard rules/*.c proxy/base/*.c proxy/dns/wire*.c proxy/d
               proxy/attribution/process.c proxy/attribution/pack.c \
               proxy/review/workflow*.c proxy/review/event_*.c proxy/review/dump_rules.c \
               proxy/review/test_lines.c proxy/review/fmt_diff.c \
-              proxy/review/diff_*.c))
+              proxy/review/diff_*.c proxy/review/witness.c proxy/review/explain_[a-z]*.c))
 FUZZ_OBJ := $(PURE:%.c=$(BUILD)/fuzz/%.o)
 
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))

@@ -9,6 +9,7 @@
 #include "keeper/run.h"
 #include "review/check.h"
 #include "review/diff.h"
+#include "review/explain.h"
 #include "review/fmt.h"
 #include "review/match.h"
 #include "review/presets.h"
@@ -63,9 +64,9 @@ static const struct cli_command help_command = {
 static const struct cli_command role_command = {.name = "role", .main = role_main};
 
 static const struct cli_command *const commands[] = {
-    &run_command,        &check_command,   &match_command,   &test_command,
-    &diff_command,       &fmt_command,     &presets_command, &verify_command,
-    &completion_command, &version_command, &help_command,    &role_command,
+    &run_command,     &explain_command, &check_command,   &match_command,  &test_command,
+    &diff_command,    &fmt_command,     &presets_command, &verify_command, &completion_command,
+    &version_command, &help_command,    &role_command,
 };
 
 static int version_main(int argc, char **argv)

@@ -14,15 +14,13 @@
 #include "base/fd.h"
 #include "base/say.h"
 #include "review/event_json.h"
-#include "review/policy_files.h"
+#include "review/policy_chosen.h"
 
-#define FAULTS_MAX     100 /* a file that is no log is not read to its end */
-#define DEFAULT_POLICY "egress.rules"
+#define FAULTS_MAX 100 /* a file that is no log is not read to its end */
 
 struct match {
     struct policy_options options;
     struct cli_list policies;
-    size_t errors;
     bool exit_code, json;
     const char *repo;
     char repo_room[REPO_ROOM];
@@ -201,50 +199,12 @@ static void match_files(struct match *m, char **paths, int n)
     free(in);
 }
 
-static void on_diagnostic(void *context, const struct diagnostic *d)
+static bool load_policy(struct match *m)
 {
-    struct match *m = context;
-    m->errors += d->kind == DIAGNOSTIC_ERROR;
-    /* Warnings are for `check` to tell, but for lines that are left out here. */
-    if (d->kind == DIAGNOSTIC_ERROR || m->options.lenient)
-        policy_say(d);
-}
-
-static bool load_policy(struct match *m, struct policy_files *files)
-{
-    struct policy_source sources[CLI_LIST_MAX];
-    struct policy_options *o = &m->options;
-    struct cli_list *list = &m->policies;
-    if (list->n == 0 && access(DEFAULT_POLICY, F_OK) == 0)
-        list->items[list->n++] = DEFAULT_POLICY;
-    if (list->n == 0) {
-        fprintf(stderr, "egress-filter: match needs a policy: there is no ./" DEFAULT_POLICY
-                        " and no --policy FILE\n");
-        return false;
-    }
-    for (size_t i = 0; i < list->n; i++) {
-        int result = policy_files_read(files, list->items[i], &sources[i]);
-        if (result < 0) {
-            fprintf(stderr, "egress-filter: cannot read the policy '%s': %s\n", list->items[i],
-                    strerror(-result));
-            return false;
-        }
-    }
-    o->load = policy_files_load;
-    o->load_context = files;
-    o->diagnose = on_diagnostic;
-    o->diagnose_context = m;
-    m->policy = policy_parse(sources, list->n, o);
-    if (!m->policy)
-        fprintf(stderr, m->errors
-                            ? "egress-filter: nothing is judged by a policy with errors; mend "
-                              "it, or skip bad allow lines with --lenient\n"
-                            : "egress-filter: cannot load the policy: out of memory\n");
-    if (!m->policy || !policy_is_open(m->policy))
-        return m->policy != NULL;
-    fprintf(stderr, "egress-filter: the policy uses {owner} or {repo}, and neither --repo "
-                    "OWNER/REPO nor GITHUB_REPOSITORY says what they are\n");
-    return false;
+    struct policy_chosen chosen = {.command = "match", .options = m->options, .paths = m->policies};
+    bool loaded = policy_chosen_load(&chosen);
+    m->policy = chosen.policy;
+    return loaded;
 }
 
 static const struct cli_option options[] = {
@@ -253,7 +213,7 @@ static const struct cli_option options[] = {
      .kind = CLI_FILE,
      .set = cli_add,
      .field = offsetof(struct match, policies),
-     .help = "rules to judge by; may be repeated (default: ./" DEFAULT_POLICY ")"},
+     .help = "rules to judge by; may be repeated (default: ./egress.rules)"},
     {.name = "context",
      .value = "HEADER",
      .set = cli_any,
@@ -303,15 +263,13 @@ const struct cli_command match_command = {
 int match_main(int argc, char **argv)
 {
     struct match m = {0};
-    struct policy_files files = {0};
     struct cli_rest events;
     int code = cli_parse(&match_command, argc, argv, &m, &events);
     if (code != CLI_GO)
         return code;
     if (!policy_set_repo(m.repo, m.repo_room, &m.options))
         return MATCH_BAD;
-    bool loaded = load_policy(&m, &files);
-    policy_files_release(&files);
+    bool loaded = load_policy(&m);
     if (loaded)
         match_files(&m, events.list, events.n);
     policy_unref(m.policy);

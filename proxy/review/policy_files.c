@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/say.h"
 #include "rules/presets.h"
+#include "tls/digest.h"
 
 #define RESOLV_CONF     "/etc/resolv.conf"
 #define POLICY_FILE_MAX (64u << 20)
@@ -146,6 +147,43 @@ static int make_resolvers(struct policy_files *f, struct policy_source *out)
 int policy_files_preset(struct policy_files *f, const char *name, struct policy_source *out)
 {
     return strcmp(name, PRESET_RESOLVER) == 0 ? make_resolvers(f, out) : preset_find(name, out);
+}
+
+static void digest_file(struct digest *d, const struct buffer *data, char hex[SHA256_HEX + 1])
+{
+    uint8_t sum[SHA256_LEN];
+    digest_add(d, data->data ? data->data : "", data->len);
+    digest_end(d, sum);
+    digest_hex(sum, hex);
+}
+
+/* The list has the newest first; the last one of it was read first. What was made of resolv.conf is
+ * no file. Returns how many there were; hex is the digest of the last one. */
+static size_t digest_lines(struct digest *d, const struct policy_file *file, struct buffer *lines,
+                           char hex[SHA256_HEX + 1])
+{
+    if (!file)
+        return 0;
+    size_t before = digest_lines(d, file->next, lines, hex);
+    if (strcmp(file->name, PRESET_RESOLVER_FILE) == 0)
+        return before;
+    digest_file(d, &file->data, hex);
+    buffer_printf(lines, "%s  %s\n", hex, file->name);
+    return before + 1;
+}
+
+void policy_files_digest(const struct policy_files *f, char hex[SHA256_HEX + 1])
+{
+    CLEANUP_BUFFER struct buffer lines = {0};
+    struct digest *d = digest_new();
+    hex[0] = '\0';
+    if (!d)
+        return;
+    if (digest_lines(d, f->list, &lines, hex) != 1)
+        digest_file(d, &lines, hex);
+    if (buffer_failed(&lines))
+        hex[0] = '\0';
+    digest_free(d);
 }
 
 /* Relative to the directory of the file that holds the line, without the detours that change

@@ -24,6 +24,10 @@ void policy_files_release(struct policy_files *f) NONNULL(1);
 int policy_files_preset(struct policy_files *f, const char *name,
                         struct policy_source *out) NODISCARD NONNULL(1, 2, 3);
 
+/* One digest over all files that were read, as `run` records it: of one file its own, of several
+ * that of their lines as `sha256sum` would print them. hex is "" without memory. */
+void policy_files_digest(const struct policy_files *f, char hex[65]) NONNULL(1, 2);
+
 /* For struct policy_options: what an include names, relative to the file that includes it, or a
  * preset. The context is a struct policy_files. */
 int policy_files_load(void *context, const char *from, const char *what, bool preset,
