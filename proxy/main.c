@@ -6,6 +6,7 @@
 
 #include "base/cli.h"
 #include "base/say.h"
+#include "keeper/doctor.h"
 #include "keeper/run.h"
 #include "review/check.h"
 #include "review/diff.h"
@@ -64,9 +65,9 @@ static const struct cli_command help_command = {
 static const struct cli_command role_command = {.name = "role", .main = role_main};
 
 static const struct cli_command *const commands[] = {
-    &run_command,     &explain_command, &check_command,   &match_command,  &test_command,
-    &diff_command,    &fmt_command,     &presets_command, &verify_command, &completion_command,
-    &version_command, &help_command,    &role_command,
+    &run_command,        &explain_command, &doctor_command, &check_command,   &match_command,
+    &test_command,       &diff_command,    &fmt_command,    &presets_command, &verify_command,
+    &completion_command, &version_command, &help_command,   &role_command,
 };
 
 static int version_main(int argc, char **argv)

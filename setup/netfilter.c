@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -45,14 +46,12 @@ static int anonymous_file(const char *text)
     return fd;
 }
 
-_Noreturn static void become(const char *program, int in, int out)
+_Noreturn static void become(const char *program, char *const argv[], int in, int out)
 {
     /* The lock of legacy iptables orders writers of one host; here the namespace is ours alone, and
      * /run may be read-only. Versions that do not know the variable wait for the host's lock. */
-    static char name[] = "iptables-restore", noflush[] = "--noflush", wait[] = "--wait=5";
     static char lock[] = "XTABLES_LOCKFILE=/proc/self/fd/2", locale[] = "LC_ALL=C";
     static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
-    char *const argv[] = {name, noflush, wait, NULL};
     char *const env[] = {lock, locale, path, NULL};
     sigset_t none;
     sigemptyset(&none);
@@ -86,29 +85,72 @@ static void first_line(int fd, char *line, size_t size)
     }
 }
 
-int netfilter_restore(const char *rules, const char *what, struct error *error)
+/* Runs it on that input; what it says goes to out. 0, with *status as wait(2) has it. */
+static int run(const char *program, char *const argv[], int in, int out, int *status,
+               struct error *error)
 {
-    const char *program = find_program();
-    if (!program)
-        return error_say(
-            error, -ENOENT,
-            "cannot load %s: there is no iptables-restore in %s; install the package iptables",
-            what, "/usr/sbin, /sbin or /usr/local/sbin");
-    CLEANUP_FD int in = anonymous_file(rules);
-    CLEANUP_FD int out = anonymous_file("");
-    if (in < 0 || out < 0)
-        return error_set(error, in < 0 ? in : out, "cannot hold %s in memory", what);
     pid_t pid = fork();
     if (pid < 0)
         return error_set(error, -errno, "cannot start '%s'", program);
     if (pid == 0)
-        become(program, in, out);
-    int status = 0;
-    int code = wait_for(pid, &status);
-    if (code < 0)
-        return error_set(error, code, "cannot learn how '%s' ended", program);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        become(program, argv, in, out);
+    int code = wait_for(pid, status);
+    return code < 0 ? error_set(error, code, "cannot learn how '%s' ended", program) : 0;
+}
+
+static bool ended_well(int status)
+{
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static int find(const char **program, const char *what, struct error *error)
+{
+    *program = find_program();
+    if (*program)
         return 0;
+    return error_say(
+        error, -ENOENT,
+        "cannot load %s: there is no iptables-restore in %s; install the package iptables", what,
+        "/usr/sbin, /sbin or /usr/local/sbin");
+}
+
+int netfilter_version(char *line, size_t size, const char *what, struct error *error)
+{
+    static char name[] = "iptables-restore", version[] = "--version";
+    char *const argv[] = {name, version, NULL};
+    const char *program;
+    int status = 0, code = find(&program, what, error);
+    if (code < 0)
+        return code;
+    CLEANUP_FD int in = anonymous_file("");
+    CLEANUP_FD int out = anonymous_file("");
+    if (in < 0 || out < 0)
+        return error_set(error, in < 0 ? in : out, "cannot hold %s in memory", what);
+    code = run(program, argv, in, out, &status, error);
+    if (code < 0)
+        return code;
+    first_line(out, line, size);
+    if (ended_well(status) && *line)
+        return 0;
+    return error_say(error, -EPROTO, "'%s' does not tell its version: %s", program,
+                     *line ? line : "it gave no reason");
+}
+
+int netfilter_restore(const char *rules, const char *what, struct error *error)
+{
+    static char name[] = "iptables-restore", noflush[] = "--noflush", wait[] = "--wait=5";
+    char *const argv[] = {name, noflush, wait, NULL};
+    const char *program;
+    int status = 0, code = find(&program, what, error);
+    if (code < 0)
+        return code;
+    CLEANUP_FD int in = anonymous_file(rules);
+    CLEANUP_FD int out = anonymous_file("");
+    if (in < 0 || out < 0)
+        return error_set(error, in < 0 ? in : out, "cannot hold %s in memory", what);
+    code = run(program, argv, in, out, &status, error);
+    if (code < 0 || ended_well(status))
+        return code;
     char line[256];
     first_line(out, line, sizeof line);
     return error_say(error, -EPROTO, "iptables-restore refused %s: %s", what,

@@ -49,11 +49,11 @@ static void log_cleanup(struct log **log)
 
 /* Opens what is there, or makes a new file; only a new one is given mode and group. O_NONBLOCK, so
  * that a FIFO in the file's place does not hold us up before it is refused. */
-static int open_file(const struct log_options *o, struct error *error)
+static int open_file(const struct log_options *o, bool make, struct error *error)
 {
     const int flags = O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-    CLEANUP_FD int fd = open(o->path, flags | O_CREAT | O_EXCL, LOG_MODE);
-    if (fd < 0 && errno == EEXIST) {
+    CLEANUP_FD int fd = make ? open(o->path, flags | O_CREAT | O_EXCL, LOG_MODE) : -1;
+    if (!make || (fd < 0 && errno == EEXIST)) {
         fd = open(o->path, flags);
         if (fd < 0 && errno == ELOOP)
             return error_say(error, -ELOOP, "cannot open the log '%s': it is a symbolic link",
@@ -164,18 +164,27 @@ static int resume(struct log *log, const struct stat *st, struct error *error)
     return take_up(log, tail.data, tail.len, len == st->st_size, error);
 }
 
-int log_open(const struct log_options *o, struct log **out, struct error *error)
+static struct log *log_new(const struct log_options *o)
 {
-    CLEANUP(log_cleanup) struct log *log = calloc(1, sizeof(*log));
+    struct log *log = calloc(1, sizeof(*log));
     if (!log)
-        return error_set(error, -ENOMEM, "cannot open the log '%s'", o->path);
+        return NULL;
     log->fd = -1;
     log->args = o->args;
     log->path = strdup(o->path);
     log->digest = digest_new();
-    if (!log->path || !log->digest)
+    if (log->path && log->digest)
+        return log;
+    log_close(log);
+    return NULL;
+}
+
+int log_open(const struct log_options *o, struct log **out, struct error *error)
+{
+    CLEANUP(log_cleanup) struct log *log = log_new(o);
+    if (!log)
         return error_set(error, -ENOMEM, "cannot open the log '%s'", o->path);
-    log->fd = open_file(o, error);
+    log->fd = open_file(o, true, error);
     if (log->fd < 0)
         return log->fd;
     struct stat st;
@@ -188,6 +197,19 @@ int log_open(const struct log_options *o, struct log **out, struct error *error)
         return r;
     *out = STEAL(log);
     return 0;
+}
+
+int log_look(const struct log_options *o, struct error *error)
+{
+    CLEANUP(log_cleanup) struct log *log = log_new(o);
+    struct stat st;
+    if (!log)
+        return error_set(error, -ENOMEM, "cannot open the log '%s'", o->path);
+    log->fd = open_file(o, false, error);
+    if (log->fd == -ENOENT) /* at once, or behind a directory that is not there */
+        return -ENOENT;
+    int r = log->fd < 0 ? log->fd : check_file(log, &st, error);
+    return r < 0 ? r : resume(log, &st, error);
 }
 
 /* The clock may be set at any time and the log then follows it; small steps back, as of a clock

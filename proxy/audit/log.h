@@ -26,6 +26,9 @@ struct log_options {
  */
 int log_open(const struct log_options *o, struct log **out, struct error *error) NODISCARD
     NONNULL(1, 2, 3);
+/* Whether log_open would take what is there, in its words; makes and changes nothing. 0; -ENOENT
+ * with no sentence: there is no such file yet; a negative errno and *error. */
+int log_look(const struct log_options *o, struct error *error) NODISCARD NONNULL(1, 2);
 /* Closes and frees; accepts NULL. */
 void log_close(struct log *log);
 

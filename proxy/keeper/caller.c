@@ -241,6 +241,14 @@ const char *caller_getenv(const struct caller *c, const char *name)
     return NULL;
 }
 
+const char *caller_sudo(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(sudo_places); i++)
+        if (access(sudo_places[i], X_OK) == 0)
+            return sudo_places[i];
+    return NULL;
+}
+
 int caller_become_root(int argc, char **argv, struct error *error)
 {
     char self[PATH_MAX], note[64];

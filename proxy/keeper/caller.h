@@ -29,6 +29,8 @@ const char *caller_getenv(const struct caller *c, const char *name) NONNULL(1, 2
 /* Executes this program anew through sudo, with the same arguments and a note which process has the
  * user's environment (sudo empties it, but its own still holds it). Returns only on failure. */
 int caller_become_root(int argc, char **argv, struct error *error) NONNULL(2, 3);
+/* The sudo that it calls, or NULL where there is none. */
+const char *caller_sudo(void);
 /* The option by which that note is passed: --environment-of=PID, in front of all others. */
 #define CALLER_ENVIRON_OPTION "--environment-of="
 

@@ -173,16 +173,21 @@ static int make_directory(struct cgroup *c, struct error *error)
     return failed ? error_set(error, failed, "cannot make cgroup '%s%s'", c->mount, c->path) : 0;
 }
 
+int cgroup_find(char **mount, char **own, struct error *error)
+{
+    *mount = find_mount();
+    *own = own_path();
+    if (*mount && *own)
+        return 0;
+    return error_say(error, -ENOTSUP,
+                     "cgroup v2 is not mounted here, and programs are told apart by it; "
+                     "mount it: mount -t cgroup2 cgroup2 /sys/fs/cgroup");
+}
+
 int cgroup_open(struct cgroup *c, const char *run_id, struct error *error)
 {
-    char parent[PATH_MAX];
-    char *own = own_path();
-    int failed = 0;
-    c->mount = find_mount();
-    if (!c->mount || !own)
-        failed = error_say(error, -ENOTSUP,
-                           "cgroup v2 is not mounted here, and programs are told apart by it; "
-                           "mount it: mount -t cgroup2 cgroup2 /sys/fs/cgroup");
+    char parent[PATH_MAX], *own;
+    int failed = cgroup_find(&c->mount, &own, error);
     const char *base = own && strcmp(own, "/") != 0 ? own : "";
     if (!failed && (asprintf(&c->name, PREFIX "%s", run_id) < 0 ||
                     asprintf(&c->path, "%s/%s", base, c->name) < 0))

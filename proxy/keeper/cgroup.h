@@ -27,6 +27,9 @@ const char *cgroup_run_in(const char *path) NONNULL(1);
 /* Returns 0, or -EBUSY where this process is inside a run already. */
 int cgroup_check_outside(struct error *error) NODISCARD NONNULL(1);
 
+/* Where the v2 hierarchy is mounted and the caller's own path in it, to be freed, or NULL. Changes
+ * nothing. Negative errno with *error where there is none. */
+int cgroup_find(char **mount, char **own, struct error *error) NODISCARD NONNULL(1, 2, 3);
 /* Makes it, after sweeping away what killed runs left behind beside it. */
 int cgroup_open(struct cgroup *c, const char *run_id, struct error *error) NODISCARD
     NONNULL(1, 2, 3);

@@ -6,12 +6,12 @@
 #include <errno.h>
 #include <string.h>
 
-#include "review/diff_cells.h"
+#include "review/diff_fill.h"
 #include "review/explain_who.h"
 #include "review/witness.h"
 #include "rules/address.h"
-#include "rules/service.h"
 #include "rules/policy_struct.h"
+#include "rules/service.h"
 
 enum { PUBLIC_IP = 0x01010101 }; /* any address that a name may lie at */
 
