@@ -1,22 +1,17 @@
 /* SPDX-License-Identifier: MIT
- * The command line of `match`: reads events in bounded pieces, prints a verdict for each. */
+ * The command line of `match`: prints a verdict for each event. */
 #include "review/match.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "audit/json.h"
-#include "audit/record_line.h"
-#include "base/fd.h"
-#include "base/say.h"
 #include "review/event_json.h"
+#include "review/log_input.h"
 #include "review/policy_chosen.h"
-
-#define FAULTS_MAX 100 /* a file that is no log is not read to its end */
 
 struct match {
     struct policy_options options;
@@ -27,24 +22,9 @@ struct match {
     struct policy *policy;
     struct event_reader *reader;
     struct buffer out;
-    bool denied, bad;
-    /* Of the file that is being read: */
-    const char *name;
-    size_t line, faults;
+    bool denied;
+    struct log_input input;
 };
-
-static void say_fault(struct match *m, const char *text)
-{
-    char place[64];
-    m->bad = true;
-    m->faults++;
-    fflush(stdout);
-    snprintf(place, sizeof(place), ":%zu: error: ", m->line);
-    say_safely(stderr, m->name, strlen(m->name));
-    fputs(place, stderr);
-    say_safely(stderr, text, strlen(text));
-    putc('\n', stderr);
-}
 
 static void put_text(struct buffer *out, const char *name, const char *text)
 {
@@ -91,112 +71,42 @@ static void print_verdict(struct match *m, const struct event *e)
     buffer_add_string(out, "}\n");
     m->denied = m->denied || (v.action == VERDICT_DENY && !v.expected);
     if (buffer_failed(out))
-        say_fault(m, "out of memory");
+        log_input_fault(&m->input, "out of memory");
     else
         fwrite(out->data, 1, out->len, stdout);
 }
 
-static void take_line(struct match *m, const char *line, size_t len)
+static void take_line(void *context, const char *line, size_t len)
 {
+    struct match *m = context;
     const struct event *e = NULL;
     struct error error = {0};
-    m->line++;
     int result = event_reader_line(m->reader, line, len, &e, &error);
     if (result < 0)
-        say_fault(m, error.text);
+        log_input_fault(&m->input, error.text);
     else if (result > 0)
         print_verdict(m, e);
 }
 
-/* One file through a buffer that holds the longest line. */
-struct input {
-    int fd;
-    size_t len;
-    bool skipping; /* within a line that is too long */
-    char data[RECORD_LINE_MAX];
-};
-
-static void take_buffer(struct match *m, struct input *in)
+/* Who waits for verdicts has them before we wait for events. */
+static void flush_verdicts(void *context)
 {
-    size_t at = 0;
-    const char *end;
-    while (m->faults < FAULTS_MAX && (end = memchr(in->data + at, '\n', in->len - at))) {
-        if (!in->skipping)
-            take_line(m, in->data + at, (size_t)(end - in->data) - at);
-        in->skipping = false;
-        at = (size_t)(end - in->data) + 1;
-    }
-    memmove(in->data, in->data + at, in->len - at);
-    in->len -= at;
-    if (in->len < sizeof(in->data))
-        return;
-    if (!in->skipping) {
-        m->line++;
-        say_fault(m, "the line is longer than 1 MiB");
-    }
-    in->skipping = true;
-    in->len = 0;
-}
-
-static int read_input(struct match *m, struct input *in)
-{
-    in->len = 0;
-    in->skipping = false;
-    while (m->faults < FAULTS_MAX) {
-        /* Who waits for verdicts has them before we wait for events. */
-        fflush(stdout);
-        ssize_t n = read(in->fd, in->data + in->len, sizeof(in->data) - in->len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            break;
-        in->len += (size_t)n;
-        take_buffer(m, in);
-    }
-    if (in->len && !in->skipping && m->faults < FAULTS_MAX)
-        take_line(m, in->data, in->len);
-    if (m->faults >= FAULTS_MAX)
-        fprintf(stderr, "egress-filter: '%s' has too many lines that are no events\n", m->name);
-    return 0;
-}
-
-static void match_file(struct match *m, struct input *in, const char *path)
-{
-    bool standard = strcmp(path, "-") == 0;
-    m->name = standard ? "<stdin>" : path;
-    m->line = m->faults = 0;
-    in->fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    int result = in->fd < 0 ? -errno : read_input(m, in);
-    if (result < 0) {
-        fprintf(stderr, "egress-filter: cannot read the events '%s': %s\n", path,
-                strerror(-result));
-        m->bad = true;
-    }
-    if (!standard)
-        fd_close(&in->fd);
+    (void)context;
+    fflush(stdout);
 }
 
 static void match_files(struct match *m, char **paths, int n)
 {
-    static char standard[] = "-";
-    char *only[] = {standard};
-    struct input *in = malloc(sizeof(*in));
+    m->input = (struct log_input){.take = take_line, .wait = flush_verdicts, .context = m};
     m->reader = event_reader_new(EVENT_READER_NAMES);
-    if (!in || !m->reader) {
+    if (m->reader) {
+        log_input_read(&m->input, paths, n);
+    } else {
         fprintf(stderr, "egress-filter: out of memory\n");
-        m->bad = true;
-        n = 0;
-    } else if (n == 0) {
-        paths = only;
-        n = 1;
+        m->input.bad = true;
     }
-    for (int i = 0; i < n; i++)
-        match_file(m, in, paths[i]);
     event_reader_free(m->reader);
     buffer_release(&m->out);
-    free(in);
 }
 
 static bool load_policy(struct match *m)
@@ -279,5 +189,5 @@ int match_main(int argc, char **argv)
         fprintf(stderr, "egress-filter: cannot write the verdicts: %s\n", strerror(errno));
         return MATCH_BAD;
     }
-    return m.bad ? MATCH_BAD : m.exit_code && m.denied ? MATCH_DENIED : MATCH_GOOD;
+    return m.input.bad ? MATCH_BAD : m.exit_code && m.denied ? MATCH_DENIED : MATCH_GOOD;
 }
