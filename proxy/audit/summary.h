@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What a run did, counted while it runs and told at its end: destination, program, allowed, denied,
- * and for what was denied the line that would allow it. */
+ * What a run did, counted while it runs and told at its end: by program and destination, with the
+ * line of the policy that decided; and what was denied, of which suggest.h makes lines. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,9 +13,21 @@ struct summary;
 
 struct summary *summary_new(void) NODISCARD;
 void summary_free(struct summary *s);
+
+/* Who asked, as far as a summary tells people apart. Texts are borrowed. */
+struct summary_who {
+    struct text exe;       /* absent: not known */
+    bool exe_counts;       /* a rule's exe= can match it */
+    struct text container; /* its name, where an engine told it */
+    uint64_t process;      /* differs between processes; 0: not known */
+    uint64_t run;          /* differs between runs of the filter */
+};
+
 /* Counts one record (with its count); other than decisions are ignored. Bounded: beyond 10,000
  * rows the rest is one row, "others". */
 void summary_add(struct summary *s, const struct record *r, const struct process *p) NONNULL(1, 2);
+void summary_count(struct summary *s, const struct record *r, const struct summary_who *who)
+    NONNULL(1, 2, 3);
 
 /* allowed and denied decisions; expected: denials by `deny … expected`, not part of denied. */
 struct summary_totals {

@@ -126,7 +126,7 @@ both='"$@" https://allowed.example/; "$@" --resolve denied.example:443:'$DENIED_
 both=${both//$'\n'/ }
 behind -- sh -c "$both" - "${get[@]}"
 check - "the table counts what was allowed and denied" grep -q '^1 allowed, 1 denied$' "$ERR"
-check - "and shows the line that would allow it" grep -qx ' *denied\.example' "$ERR"
+check - "and shows the line that would allow it" grep -qxF "    denied.example exe=$CURL  # seen once" "$ERR"
 head=$(sed -n 's/.*verify with --head //p' "$ERR")
 check - "and the head of the chain, by which the log is verified" \
     "$EGRESS" verify --head "$head" "$AUDIT"

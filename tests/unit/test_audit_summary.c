@@ -9,7 +9,7 @@
 
 #include "audit/summary.h"
 
-static const struct process node = {.exe = "/usr/bin/node"};
+static const struct process node = {.exe = "/usr/bin/node", .known = FACT_EXE};
 
 static void add(struct summary *s, struct record r)
 {
@@ -55,33 +55,37 @@ static void test_summary_rules(void **state)
         struct record r;
         const char *line;
     } cases[] = {
-        {{DENIED, TCP, .dst_port = 443, .host = T("a.example")}, "\n    a.example\n"},
-        {{DENIED, TCP, .dst_port = 22, .host = T("a.example")}, "\n    a.example:22\n"},
-        {{DENIED, TCP, .dst_port = 22}, "\n    1.2.3.4:22\n"},
-        {{DENIED, TCP, .dst_port = 443}, "\n    1.2.3.4\n"},
-        {{DENIED, TCP, .dst_port = 80, .host = T("1.2.3.4")}, "\n    1.2.3.4:80\n"},
-        {{DENIED, UDP, .dst_port = 123}, "\n    8.8.8.8:123/udp\n"},
-        {{DENIED, UDP, .dst_port = 443}, "\n    8.8.8.8:443/udp\n"},
-        {{DENIED, UDP, .dst_port = 443, .host = T("a.example")},
-         "# a.example:443/udp: UDP is allowed by address"},
-        {{DENIED, UDP, .dst_port = 443, .reason = T("unsupported")}, "# 8.8.8.8:443/udp: a rule"},
+        {{DENIED, TCP, .dst_port = 443, .host = T("a.example")},
+         "\n    a.example exe=/usr/bin/node  # seen once\n"},
+        {{DENIED, TCP, .dst_port = 22, .host = T("A.Example."), .count = 2},
+         "\n    a.example:22 exe=/usr/bin/node\n"},
+        {{DENIED, TCP, .dst_port = 22}, "\n    1.2.3.4:22 exe=/usr/bin/node  # seen once\n"},
+        {{DENIED, TCP, .dst_port = 443}, "\n    1.2.3.4 exe="},
+        {{DENIED, TCP, .dst_port = 80, .host = T("1.2.3.4")}, "\n    1.2.3.4:80 exe="},
+        {{DENIED, UDP, .dst_port = 123}, "\n    8.8.8.8:123/udp exe="},
+        {{DENIED, UDP, .dst_port = 443}, "\n    8.8.8.8:443/udp exe="},
+        {{DENIED, UDP, .dst_port = 443, .host = T("a.example")}, "\n    8.8.8.8:443/udp exe="},
+        {{DENIED, UDP, .dst_port = 443, .reason = T("unsupported")},
+         "# 8.8.8.8:443/udp, by /usr/bin/node, once: a rule allows it"},
         {{DENIED, .event = RECORD_QUERY, .type = RECORD_DNS, .proto = T("udp"), .dst_port = 53,
-          .name = T("b.example")},
-         "\n    b.example\n"},
+          .name = T("b.example"), .qtype = T("A")},
+         "\n    b.example exe=/usr/bin/node  # seen once, only looked up\n"},
         {{DENIED, TCP, .dst_port = 443, .host = T("a.b"), .reason = T("private-address")},
-         "\n    a.b private\n"},
-        {{DENIED, TCP, .dst_port = 443, .host = T("a.b"), .reason = T("veto")},
-         "# a.b: a deny rule"},
-        {{DENIED, TCP, .dst_port = 443, .reason = T("unattributed")}, "# 1.2.3.4: the process"},
+         "\n    a.b private exe=/usr/bin/node  # seen once, careful: a private address\n"},
+        {{DENIED, TCP, .dst_port = 443, .host = T("a.b"), .reason = T("veto"), .line = 7,
+          .file = T("x.rules"), .rule = T("deny a.b")},
+         "# a.b, by /usr/bin/node, once: x.rules:7 denies it, `deny a.b`; no line overrules"},
+        {{DENIED, TCP, .dst_port = 443, .reason = T("unattributed")}, "once: whose it was"},
+        {{DENIED, TCP, .dst_port = 443, .reason = T("new-word")}, "see the log"},
         {{DENIED, .type = RECORD_IPV6, .dst_ip6 = T("2001:db8::1"), .dst_port = 443},
-         "# 2001:db8::1 port 443: IPv6 is closed"},
-        {{DENIED, .type = RECORD_ICMP, .has_dst = true, .proto = T("1")}, "# 0.0.0.0: no rule"},
-        {{DENIED, .type = RECORD_SOCKET}, "# (socket): no rule"},
-        {{DENIED, TCP, .dst_port = 443, .host = T("*")}, "# *: a rule cannot hold"},
-        {{DENIED, TCP, .dst_port = 443, .host = T("a b\n*.c")}, "# a b\\x0a*.c: a rule cannot"},
-        {{DENIED, TCP, .dst_port = 443, .host = T("a.example\0x")}, "x00x: a rule cannot"},
-        {{DENIED, TCP, .dst_port = 443, .host = T("a_b.c_d")}, "# a_b.c_d: a rule cannot"},
-        {{DENIED, TCP, .dst_port = 443, .host = T("a..b")}, "# a..b: a rule cannot"},
+         "# 2001:db8::1 port 443, by /usr/bin/node, once: IPv6 is closed"},
+        {{DENIED, .type = RECORD_ICMP, .has_dst = true, .proto = T("1")}, "once: no rule"},
+        {{DENIED, .type = RECORD_SOCKET}, "# (socket), by /usr/bin/node, once: no rule"},
+        {{DENIED, TCP, .dst_port = 443, .host = T("*")}, "once: a rule cannot hold"},
+        {{DENIED, TCP, .dst_port = 443, .host = T("a b\n*.c")}, "# a b\\x0a*.c, by"},
+        {{DENIED, TCP, .dst_port = 443, .host = T("a.example\0x")}, "x00x, by"},
+        {{DENIED, TCP, .dst_port = 443, .host = T("a_b.c_d")}, "once: a rule cannot"},
+        {{DENIED, TCP, .dst_port = 443, .host = T("a..b")}, "once: a rule cannot"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct summary *s = summary_new();
@@ -101,12 +105,15 @@ static void test_summary_counts(void **state)
     (void)state;
     struct summary *s = summary_new();
     const struct record records[] = {
-        {ALLOWED, TCP, .dst_port = 443, .host = T("good.example"), .count = 4},
+        {ALLOWED, TCP, .dst_port = 443, .host = T("good.example"), .count = 4, .file = T("x.rules"),
+         .line = 1, .rule = T("good.example")},
         {.event = RECORD_QUERY, ALLOWED, .type = RECORD_DNS, .name = T("good.example")},
         {.event = RECORD_QUERY, ALLOWED, .type = RECORD_DNS, .name = T("only.example")},
-        {DENIED, TCP, .dst_port = 443, .host = T("bad.example"), .count = 2},
-        {DENIED, TCP, .dst_port = 443, .host = T("bad.example")},
-        {DENIED, TCP, .dst_port = 443, .host = T("tracker.example"), .expected = true},
+        {DENIED, TCP, .dst_port = 443, .host = T("bad.example"), .count = 2,
+         .reason = T("no-rule")},
+        {DENIED, TCP, .dst_port = 443, .host = T("bad.example"), .reason = T("no-rule")},
+        {DENIED, TCP, .dst_port = 443, .host = T("tracker.example"), .expected = true,
+         .reason = T("veto"), .file = T("x.rules"), .line = 2, .rule = T("deny *.example")},
         {.policy = RECORD_POLICY_ALLOW, .outcome = RECORD_FAILED, TCP, .host = T("x.example")},
         {.event = RECORD_CLOSE,
          .outcome = RECORD_FAILED,
@@ -125,17 +132,19 @@ static void test_summary_counts(void **state)
     assert_int_equal(t.expected, 1);
     assert_int_equal(t.failed, 2);
     char *text = print(s, 0, false);
-    assert_string_equal(text, "4 allowed, 3 denied, 1 denied as expected, 2 failed\n"
-                              "\n"
-                              "DESTINATION      PROGRAM         ALLOWED    DENIED    FAILED\n"
-                              "bad.example      /usr/bin/node         0         3         0\n"
-                              "tracker.example  /usr/bin/node         0         1         0\n"
-                              "good.example     /usr/bin/node         4         0         1\n"
-                              "x.example        /usr/bin/node         0         0         1\n"
-                              "\n"
-                              "Denied; what would allow it, as lines of a policy:\n"
-                              "\n"
-                              "    bad.example\n");
+    assert_string_equal(
+        text, "4 allowed, 3 denied, 1 denied as expected, 2 failed\n"
+              "\n"
+              "  ALLOWED   DENIED   FAILED  DESTINATION       DECIDED BY\n"
+              "/usr/bin/node\n"
+              "        0        3        0  bad.example       no-rule\n"
+              "        0        1        0  tracker.example   veto x.rules:2 deny *.example\n"
+              "        4        0        1  good.example      x.rules:1 good.example\n"
+              "        0        0        1  x.example\n"
+              "\n"
+              "Denied; what would allow it, as lines of a policy:\n"
+              "\n"
+              "    bad.example exe=/usr/bin/node\n");
     free(text);
     summary_free(s);
     summary_free(NULL);
@@ -196,7 +205,7 @@ static void test_summary_json(void **state)
               "\"head\":\"7:00ff\",\"rows\":["
               "{\"destination\":\"a.example\",\"port\":22,\"proto\":\"tcp\","
               "\"program\":\"/usr/bin/node\",\"allowed\":0,\"denied\":2,\"expected\":0,"
-              "\"failed\":0,\"reason\":\"\",\"suggest\":\"a.example:22\"},"
+              "\"failed\":0,\"reason\":\"\",\"suggest\":\"a.example:22 exe=/usr/bin/node\"},"
               "{\"destination\":\"\xef\xbf\xbd\",\"destination_raw\":\"/w==\","
               "\"program\":\"/usr/bin/node\",\"allowed\":0,\"denied\":1,\"expected\":0,"
               "\"failed\":0,\"reason\":\"\",\"why\":\"IPv6 is closed; no rule opens it\"}]}\n");
@@ -220,8 +229,10 @@ static void test_summary_bounded(void **state)
     json_t *rows = json_object_get(json, "rows");
     assert_int_equal(json_array_size(rows), 10001);
     json_t *first = json_array_get(rows, 0);
-    assert_string_equal(json_string_value(json_object_get(first, "destination")), "others");
-    assert_int_equal(json_integer_value(json_object_get(first, "denied")), 10000);
+    assert_non_null(strstr(json_string_value(json_object_get(first, "destination")), ".example"));
+    json_t *last = json_array_get(rows, 10000);
+    assert_string_equal(json_string_value(json_object_get(last, "destination")), "others");
+    assert_int_equal(json_integer_value(json_object_get(last, "denied")), 10000);
     json_decref(json);
     free(text);
     text = print(s, 80, false);
