@@ -59,6 +59,10 @@ static int find_caller(struct keeper *k, struct error *error)
     int failed = caller_find(k->options.user, k->options.environ_pid, &k->caller, error);
     if (failed)
         return failed;
+    /* sudo took it away; it is about what is written to the user's terminal. */
+    const char *plain = caller_getenv(&k->caller, "NO_COLOR");
+    if (plain && setenv("NO_COLOR", plain, 1) < 0)
+        return error_set(error, -errno, "cannot carry NO_COLOR along");
     if (k->options.allow_privileges)
         say_warning("--allow-privileges: what runs inside may become root, and root can take the "
                     "filter down from inside; the log says only what it let be seen");
@@ -182,6 +186,7 @@ static int (*const steps[])(struct keeper *, struct error *) = {
     check_descriptors,
     find_ourselves,
     find_caller,
+    keeper_prepare_suggestions,
     keeper_read_policies,
     keeper_find_resolvers,
     open_log,
@@ -200,6 +205,7 @@ static void init(struct keeper *k)
     k->executable_fd = k->log_place = k->flows_fd = k->shared_fd = k->signal_fd = -1;
     k->cgroup = (struct cgroup)CGROUP_INIT;
     k->gate = (struct gate)GATE_INIT;
+    k->suggestions = (struct new_file)NEW_FILE_INIT;
     for (size_t i = 0; i < ARRAY_SIZE(k->host_ports); i++)
         k->host_ports[i] = -1;
     for (size_t i = 0; i < ARRAY_SIZE(k->proxies); i++)
@@ -252,6 +258,7 @@ void keeper_take_down(struct keeper *k)
     gate_close(&k->gate);
     cgroup_close(&k->cgroup);
     summary_free(k->summary);
+    new_file_release(&k->suggestions);
     folds_free(k->folds);
     log_close(k->log);
     fd_close(&k->log_place);

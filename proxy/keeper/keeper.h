@@ -14,6 +14,7 @@
 #include "audit/log.h"
 #include "audit/summary.h"
 #include "base/error.h"
+#include "base/new_file.h"
 #include "keeper/caller.h"
 #include "keeper/cgroup.h"
 #include "keeper/digests.h"
@@ -62,6 +63,7 @@ struct keeper {
     struct log *log;
     int log_place; /* the file, to know it by: see keeper_check_places */
     struct summary *summary;
+    struct new_file suggestions; /* of --suggest */
     struct folds *folds;     /* of denials by the guard; other denials are folded by the proxy */
     struct refusals refused; /* by the guard, of this second */
     uint64_t displaced;      /* flows whose owner is told to be lost */
@@ -114,6 +116,11 @@ int keeper_digest_policies(struct keeper *k) NODISCARD NONNULL(1);
 /* in_place.c: after the command's end: says so, to the log too, where log or policies are no longer
  * found where they were. */
 int keeper_check_places(struct keeper *k, struct error *error) NODISCARD NONNULL(1, 2);
+
+/* suggestions.c: --suggest FILE. Whether it can be written is found out before anything is done;
+ * written it is after the command's end. Both do nothing where it is not asked for. */
+int keeper_prepare_suggestions(struct keeper *k, struct error *error) NODISCARD NONNULL(1, 2);
+int keeper_write_suggestions(struct keeper *k, struct error *error) NODISCARD NONNULL(1, 2);
 
 /* ancestry.c: adds the command's first process and its ancestors to the table, from /proc. Before
  * the first event of the ring is taken. */

@@ -21,7 +21,7 @@ struct options {
     size_t n_host_ports;
     struct resolver resolvers[RESOLVERS_MAX]; /* of --resolver; the host's where none is for all */
     size_t n_resolvers;
-    const char *log, *user, *context, *repo;
+    const char *log, *suggest, *user, *context, *repo;
     enum log_args log_args;
     enum attach_way attach;
     unsigned loops; /* 1 to GATE_LOOPS_MAX */

@@ -85,6 +85,21 @@ static void tell(struct keeper *k)
     fprintf(stderr, "log %s, verify with --head %s\n", log_path(k->log), head);
 }
 
+/* What a run that failed has seen is told too. Returns what failed, the suggestions last. */
+static int tell_all(struct keeper *k, int failed, int *status, struct error *error)
+{
+    struct error unwritten = {0};
+    tell(k);
+    if (!keeper_write_suggestions(k, &unwritten))
+        return failed;
+    *status = RUN_FAILED;
+    if (failed)
+        say_error("%s", unwritten.text);
+    else
+        *error = unwritten;
+    return unwritten.code;
+}
+
 static void record_cut_short(struct keeper *k)
 {
     struct record r = {.event = RECORD_GAP,
@@ -144,7 +159,7 @@ int run_main(int argc, char **argv)
         if (!failed)
             status = exit_status(k);
         if (k->started)
-            tell(k);
+            failed = tell_all(k, failed, &status, &error);
         keeper_take_down(k);
     }
     if (failed)
