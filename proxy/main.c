@@ -14,6 +14,7 @@
 #include "review/fmt.h"
 #include "review/match.h"
 #include "review/presets.h"
+#include "review/suggest.h"
 #include "review/test.h"
 #include "review/verify.h"
 #include "roles/role.h"
@@ -65,9 +66,9 @@ static const struct cli_command help_command = {
 static const struct cli_command role_command = {.name = "role", .main = role_main};
 
 static const struct cli_command *const commands[] = {
-    &run_command,        &explain_command, &doctor_command, &check_command,   &match_command,
-    &test_command,       &diff_command,    &fmt_command,    &presets_command, &verify_command,
-    &completion_command, &version_command, &help_command,   &role_command,
+    &run_command,    &suggest_command,    &explain_command, &doctor_command, &check_command,
+    &match_command,  &test_command,       &diff_command,    &fmt_command,    &presets_command,
+    &verify_command, &completion_command, &version_command, &help_command,   &role_command,
 };
 
 static int version_main(int argc, char **argv)

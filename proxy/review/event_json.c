@@ -313,3 +313,8 @@ int event_reader_line(struct event_reader *r, const char *line, size_t len,
     *out = &r->event;
     return error->code ? error->code : judged;
 }
+
+struct json_t *event_reader_object(struct event_reader *r)
+{
+    return r->root;
+}

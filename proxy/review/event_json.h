@@ -23,3 +23,6 @@ void event_reader_free(struct event_reader *r); /* accepts NULL */
  * -EBADMSG, with a sentence: the line is neither. */
 int event_reader_line(struct event_reader *r, const char *line, size_t len,
                       const struct event **out, struct error *error) NODISCARD NONNULL(1, 2, 4, 5);
+/* The line of which the newest event was made: the object, for what no event holds. Borrowed until
+ * the next call; NULL where there was none. */
+struct json_t *event_reader_object(struct event_reader *r) NONNULL(1);
