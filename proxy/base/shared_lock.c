@@ -9,8 +9,6 @@
 
 static_assert(ATOMIC_INT_LOCK_FREE == 2, "shared by processes");
 
-#define WAIT_NS INT64_C(1000000000)
-
 static int64_t now_ns(void)
 {
     struct timespec ts;
@@ -18,7 +16,7 @@ static int64_t now_ns(void)
     return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
 }
 
-bool shared_lock_take(struct shared_lock *l, uint32_t holder)
+bool shared_lock_take(struct shared_lock *l, uint32_t holder, unsigned wait_ms)
 {
     int64_t since = 0;
     for (;;) {
@@ -29,7 +27,7 @@ bool shared_lock_take(struct shared_lock *l, uint32_t holder)
             return true;
         if (!since)
             since = now_ns();
-        else if (now_ns() - since > WAIT_NS)
+        else if (now_ns() - since > wait_ms * INT64_C(1000000))
             return false;
         sched_yield();
     }

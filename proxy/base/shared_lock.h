@@ -16,7 +16,9 @@ struct shared_lock {
 };
 
 /* Takes it for holder, a number above 0 that no other process has: for a few hundred instructions,
- * in which nothing waits. Returns false when others have held it for a second: nothing that it
- * guards may be touched then. What a dead process held is its next one's, by the same number. */
-bool shared_lock_take(struct shared_lock *l, uint32_t holder) NODISCARD NONNULL(1);
+ * in which nothing waits. Returns false when others have held it for that many milliseconds:
+ * nothing that it guards may be touched then. What a dead process held is its next one's, by the
+ * same number. */
+bool shared_lock_take(struct shared_lock *l, uint32_t holder, unsigned wait_ms) NODISCARD
+    NONNULL(1);
 void shared_lock_give(struct shared_lock *l, uint32_t holder) NONNULL(1);

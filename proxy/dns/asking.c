@@ -20,10 +20,10 @@ bool asking_is_paid(struct engine *e, const struct process *process, const char 
                                     .process = process ? process->key : (struct process_key){0},
                                     .known = state == KEPT_KNOWN,
                                     .other_type = key->type != DNS_A};
-    if (!shared_lock_take(e->lock, e->loop))
+    if (!engine_lock(e))
         return false;
     const bool paid = name_limits_take(e->name_limits, &q, now);
-    shared_lock_give(e->lock, e->loop);
+    engine_unlock(e);
     if (!paid)
         return false;
     kept_ask(kept, key);

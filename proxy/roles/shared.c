@@ -9,6 +9,8 @@
 
 /* Each part begins on a cache line of its own. */
 enum { LINE = 64 };
+/* Milliseconds that the lock may be held by another that is starting, or has died. */
+enum { LOCK_MS = 1000 };
 
 struct layout {
     _Alignas(LINE) struct shared_lock lock;
@@ -35,7 +37,7 @@ int shared_attach(struct shared *s, void *memory, size_t size, uint32_t loop)
         return -EINVAL;
     /* Also taken where this loop held it when it died. What it wrote half-way is seen as such by
      * who reads names, and is a number in the budgets. */
-    if (!shared_lock_take(&l->lock, loop))
+    if (!shared_lock_take(&l->lock, loop, LOCK_MS))
         return -EBUSY;
     *s = (struct shared){.names = names_attach(names, names_size(NAMES_ENTRIES)),
                          .name_limits = name_limits_attach(limits, name_limits_size()),

@@ -5,6 +5,10 @@
 
 #include <time.h>
 
+/* How long the lock is waited for, in milliseconds: the next loop of that number gives back what a
+ * dead one held. Until it does, each wait would stop everything here anew. */
+enum { LOCK_MS = 1000, LOCK_LOST_MS = 1 };
+
 uint64_t engine_now(void)
 {
     struct timespec ts;
@@ -17,13 +21,24 @@ uint64_t engine_next_conn(struct engine *e)
     return atomic_fetch_add_explicit(e->last_conn, 1, memory_order_relaxed) + 1;
 }
 
+bool engine_lock(struct engine *e)
+{
+    e->lock_lost = !shared_lock_take(e->lock, e->loop, e->lock_lost ? LOCK_LOST_MS : LOCK_MS);
+    return !e->lock_lost;
+}
+
+void engine_unlock(struct engine *e)
+{
+    shared_lock_give(e->lock, e->loop);
+}
+
 /* A name that cannot be learnt does not count: the connection by it is resolved anew, or denied. */
 void engine_learn(struct engine *e, const char *name, uint32_t address, uint32_t ttl)
 {
-    if (!shared_lock_take(e->lock, e->loop))
+    if (!engine_lock(e))
         return;
     names_learn(e->names, ENGINE_CLIENT, name, address, ttl, engine_now());
-    shared_lock_give(e->lock, e->loop);
+    engine_unlock(e);
 }
 
 void engine_begin(struct engine *e)

@@ -40,6 +40,7 @@ struct engine {
     _Atomic uint64_t *last_conn; /* number of the newest connection */
     struct shared_lock *lock;    /* of who writes to names and name_limits */
     uint32_t loop;               /* this one's number, from 1, as holder of the lock */
+    bool lock_lost;              /* it could not be taken the last time */
     bool ending;                 /* the command has gone: nobody waits for an answer any more */
     LIST_HEAD(session_list, session) sessions;
     LIST_HEAD(exchange_list, exchange) exchanges;
@@ -52,6 +53,9 @@ struct engine {
 uint64_t engine_now(void);
 /* The number of a new connection. */
 uint64_t engine_next_conn(struct engine *e) NONNULL(1);
+/* Takes the lock; false where another holds it, and has died: nothing may be written then. */
+bool engine_lock(struct engine *e) NODISCARD NONNULL(1);
+void engine_unlock(struct engine *e) NONNULL(1);
 /* What names_learn does, for all loops. */
 void engine_learn(struct engine *e, const char *name, uint32_t address, uint32_t ttl) NONNULL(1, 2);
 void engine_begin(struct engine *e);

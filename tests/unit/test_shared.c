@@ -150,7 +150,7 @@ static void a_lock_of_the_dead_is_given_back(void **state UNUSED)
     assert_true(other >= 0);
     if (other == 0) {
         struct engine second = attach(memory, 2);
-        if (!shared_lock_take(second.lock, second.loop))
+        if (!shared_lock_take(second.lock, second.loop, 1000))
             _exit(1);
         kill(getpid(), SIGKILL);
     }
@@ -163,6 +163,23 @@ static void a_lock_of_the_dead_is_given_back(void **state UNUSED)
     struct engine again = attach(memory, 2);
     engine_learn(&first, "b.org", 1, TTL);
     assert_true(names_holds(again.names, ENGINE_CLIENT, "b.org", 1, engine_now()));
+    munmap(memory, shared_size());
+}
+
+/* An answer may hold 256 addresses, and a loop that waits a second for each of them serves nobody:
+ * the alarm ends a test that would take ten minutes. */
+static void a_lock_of_the_dead_stops_nobody(void **state UNUSED)
+{
+    void *memory = map(shared_size());
+    struct engine first = attach(memory, 1), second = attach(memory, 2);
+    assert_true(shared_lock_take(second.lock, second.loop, 1000)); /* and it dies here */
+    alarm(60);
+    learn_all(&first, 0);
+    alarm(0);
+    assert_int_equal(read_all(&first), 0);
+    (void)attach(memory, 2);
+    learn_all(&first, 0);
+    assert_int_equal(read_all(&first), ADDRESSES);
     munmap(memory, shared_size());
 }
 
@@ -213,6 +230,7 @@ static const struct unit_test tests[] = {
     REPORT("R01", what_one_learns_counts_for_all),
     REPORT("D06", a_budget_does_not_grow_with_loops),
     REPORT("R01", a_lock_of_the_dead_is_given_back),
+    REPORT("R01", a_lock_of_the_dead_stops_nobody),
     REPORT("R01", killed_while_it_writes),
     REPORT("-", memory_of_another_size),
 };
