@@ -123,12 +123,12 @@ static bool only_loopback(const struct dns_answer *a)
 
 /* Whether the connection may go to that address under the judged name. No name leads to the host's
  * loopback in any mode, only --host-port does. */
-static bool may_dial(struct session *s, uint32_t ip)
+static bool may_dial(struct session *s, uint32_t ip, struct verdict *v)
 {
     if (is_loopback(ip))
         return false;
-    struct verdict v = judge_tls(s->engine, &s->subject, s->host, ip);
-    return v.action == VERDICT_ALLOW || s->engine->audit_mode;
+    *v = judge_tls(s->engine, &s->subject, s->host, ip);
+    return v->action == VERDICT_ALLOW || s->engine->audit_mode;
 }
 
 static void on_resolved(void *context, int status, const void *message, size_t len,
@@ -136,6 +136,7 @@ static void on_resolved(void *context, int status, const void *message, size_t l
 {
     struct session *s = context;
     uint32_t wanted = ntohl(s->subject.flow.dst_ip), chosen = 0;
+    struct verdict there = s->verdict;
     (void)message;
     (void)len;
     s->resolving = NULL;
@@ -147,7 +148,7 @@ static void on_resolved(void *context, int status, const void *message, size_t l
     for (size_t i = 0; i < a->n_addresses; i++) {
         uint32_t ip = a->addresses[i].ip;
         engine_learn(s->engine, s->host, ip, a->addresses[i].ttl);
-        if (ip == wanted || (!chosen && may_dial(s, ip)))
+        if (ip == wanted || (!chosen && may_dial(s, ip, &there)))
             chosen = ip;
         if (ip == wanted)
             break;
@@ -156,8 +157,12 @@ static void on_resolved(void *context, int status, const void *message, size_t l
         session_deny(s, only_loopback(a) ? "loopback" : "private-address");
         return;
     }
-    if (chosen != wanted)
+    if (chosen != wanted) {
         s->reason = "dst-mismatch";
+        /* The rule that allows the name there: `private` may be another's. */
+        if (there.action == VERDICT_ALLOW)
+            s->verdict = there;
+    }
     dial(s, chosen);
 }
 

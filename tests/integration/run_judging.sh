@@ -186,6 +186,10 @@ arrives "a private address whose rule says so" "$GATEWAY_IP" 1 \
     "${get[@]}" https://private.example/%
 judged B17 "refused: a metadata address though its rule says private" "$METADATA_IP" 0 0 \
     '.outcome == "denied" and .reason == "private-address"' "${get[@]}" https://metadata.example/%
+policy private.example 'private.example private'
+judged B17 "the rule that says private is the one that is named, wherever the client went" \
+    "$GATEWAY_IP" 1 1 '.outcome == "allowed" and .reason == "dst-mismatch" and .line == 2' \
+    "${get[@]}" --resolve "private.example:443:$DENIED_IP" https://private.example/%
 policy "$METADATA_IP:80"
 arrives "a metadata address by its own rule" "$METADATA_IP" 1 "${get[@]}" "http://$METADATA_IP/%"
 
