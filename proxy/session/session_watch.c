@@ -247,6 +247,17 @@ static bool nothing_to_watch(const struct session *s)
     return s->upgrade.family == UPGRADE_NONE && !s->guessed && s->first_len == s->first_passed;
 }
 
+/* Nothing will become TLS any more, but what was judged as unknown bytes for want of more may still
+ * become a request or a question, whatever the server said in between: it goes on, and is watched
+ * until that is plain. */
+static void pass_guessed(struct session *s)
+{
+    if (pass(s, s->first_len - s->first_passed) < 0)
+        session_fail(s, "limit");
+    else
+        wait_upgrading(s);
+}
+
 static void step_upgrading(struct session *s)
 {
     enum upgrade_step step = UPGRADE_PASS;
@@ -267,6 +278,8 @@ static void step_upgrading(struct session *s)
     }
     if (step == UPGRADE_TLS)
         begin_tls(s);
+    else if (step == UPGRADE_OVER && s->guessed)
+        pass_guessed(s);
     else if (step == UPGRADE_OVER || nothing_to_watch(s))
         stop_watching(s);
     else if (step == UPGRADE_BAD)

@@ -107,7 +107,26 @@ check_equal T13 "one byte of a ClientHello is one already" "veto 0" \
     "$(last .reason) $(jq -s 'map(select(.event == "connect" and .outcome == "allowed")) | length' \
         "$AUDIT")"
 
+# Words of no protocol we know, from a server that plays along, change nothing in that.
+printf '%b' '\x00\x20\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x06denied\x07example\x00\x00\x01\x00\x01' \
+    >"$W/question"
+serve words 2603 bytes:1 'send:one\r\n' bytes:1 'send:two\r\n' rest
+policy "$THIRD_IP:2603"
+from_here words
+behind -- converse client "$THIRD_IP" 2603 "file:$W/question@0+1" wait:one "file:$W/question@1+1" \
+    wait:two "file:$W/question@2" rest
+wait_for 10 heard_lines words 1
+check_equal T13 "a question in parts, with unknown words of the server between them, is closed" \
+    "2 malformed" "$(heard words) $(last .reason)"
+from_here words
+behind -- converse client "$THIRD_IP" 2603 send:G wait:one send:E wait:two \
+    'send:T / HTTP/1.0\r\n\r\n' end rest
+wait_for 10 heard_lines words 1
+check_equal T13 "and a request in such parts is recorded as one" "18 http" \
+    "$(heard words) $(closed .first_bytes)"
+
 # What is recorded of clients that speak first.
+policy "$THIRD_IP:2601"
 for case in 'http GET / HTTP/1.1\r\n\r\n' 'ssh SSH-2.0-x\r\n' 'unknown abc 12\r\n' \
     'h2c PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'; do
     from_here silent
