@@ -14,10 +14,15 @@
 /* The word for it in the log. */
 #define ASKING_TOO_MUCH "name-limit"
 
+enum asking {
+    ASKING_FREE, /* only the kept answer may be given: nothing may leave */
+    ASKING_PAID, /* it may leave, once */
+    ASKING_OVER, /* too much was asked */
+};
+
 /* zone: of the verdict; key: what is asked, as forward_key has it, or as a question of our own for
- * addresses (`asking_own`). process NULL: not known. What is kept as an answer costs nothing. True:
- * it may leave, and is paid for. */
-bool asking_is_paid(struct engine *e, const struct process *process, const char *zone,
-                    const struct kept_key *key) NODISCARD NONNULL(1, 4);
+ * addresses (`asking_own`). process NULL: not known. What is kept as an answer costs nothing. */
+enum asking asking_pay(struct engine *e, const struct process *process, const char *zone,
+                       const struct kept_key *key) NODISCARD NONNULL(1, 4);
 /* The key of what forward_resolve asks for host; borrows host. */
 struct kept_key asking_own(const char *host) NONNULL(1);

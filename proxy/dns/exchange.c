@@ -5,10 +5,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "attribution/places.h"
 #include "audit/submit.h"
 #include "dns/asking.h"
 
@@ -19,6 +21,9 @@ struct exchange {
     bool self, tcp;
     struct dns_question question;
     struct verdict verdict;
+    struct place place;
+    struct places *places; /* in which it has one */
+    enum asking paid;
     const char *reason; /* in the record of the query, in place of the verdict's */
     uint64_t conn;
     struct submit_ticket *ticket;
@@ -36,6 +41,7 @@ static void exchange_free(struct exchange *x)
     struct engine *e = x->engine;
     submit_cancel(x->ticket);
     forward_cancel(x->forward);
+    places_give(x->places, &x->place);
     process_unref(x->subject.process);
     free(x->message);
     LIST_REMOVE(x, all);
@@ -153,6 +159,22 @@ static void drop_malformed(struct exchange *x)
     record(x, &r);
 }
 
+void exchange_drop(const struct exchange_options *o, const char *reason)
+{
+    const struct exchange x = {.engine = o->engine,
+                               .subject = {o->flow, o->process},
+                               .self = o->self,
+                               .verdict = {.action = VERDICT_DENY},
+                               .conn = engine_next_conn(o->engine)};
+    struct words room;
+    struct record r = begin_record(&x, RECORD_QUERY, &room);
+    int status;
+    r.outcome = RECORD_DENIED;
+    r.reason = text_of(reason);
+    (void)submit_record(o->engine->submit, &r, NULL, NULL, &status);
+    process_unref(o->process);
+}
+
 /* A zone transfer is many messages, and no client of an allowlist needs one. */
 static void refuse_transfer(struct exchange *x)
 {
@@ -203,6 +225,7 @@ static void fail(struct exchange *x, int status)
                       : status == -ECONNREFUSED ? "resolver-refused"
                       : status == -EBADMSG      ? "resolver-malformed"
                       : status == -ECANCELED    ? "interrupted"
+                      : status == -EAGAIN       ? "limit"
                                                 : "resolver-failed");
     /* Of one that was interrupted nobody is left to hear. */
     if (status != -ECANCELED && make_room(x, DNS_UDP_MAX))
@@ -255,11 +278,67 @@ static struct resolver_address named_resolver(const struct exchange *x)
     return (struct resolver_address){ntohl(x->subject.flow.dst_ip), x->subject.flow.dst_port};
 }
 
+static struct process_key owner_of(const struct exchange *x)
+{
+    return x->subject.process ? x->subject.process->key : (struct process_key){0};
+}
+
+/* Another needs the place more. */
+static void give_way(struct place *place)
+{
+    struct exchange *x = (struct exchange *)((char *)place - offsetof(struct exchange, place));
+    forward_cancel(STEAL(x->forward));
+    fail(x, -EAGAIN);
+}
+
+/* From the places of those that are judged to those that wait for a resolver. */
+static bool change_place(struct exchange *x)
+{
+    const struct process_key owner = owner_of(x);
+    places_give(x->places, &x->place);
+    x->places = x->engine->asking;
+    x->place.yield = give_way;
+    return places_take(x->places, &x->place, &owner) == 0;
+}
+
+/* By a wildcard alone only so much may be asked. */
+static enum asking pay(struct exchange *x)
+{
+    const struct resolver_address named = named_resolver(x);
+    const struct kept_key key = forward_key(&x->question, x->self ? NULL : &named);
+    return asking_pay(x->engine, x->subject.process, x->verdict.zone, &key);
+}
+
+static void deny_too_much(struct exchange *x)
+{
+    deny(x, ASKING_TOO_MUCH, DNS_REFUSED, "too much asked below a wildcard (egress-filter)");
+}
+
+static void forward(struct exchange *x)
+{
+    const struct resolver_address named = named_resolver(x);
+    const int how = (x->tcp ? FORWARD_TCP : 0) | (x->paid == ASKING_FREE ? FORWARD_KEPT : 0);
+    x->forward = forward_query(x->engine->forwarder, &x->question, x->query,
+                               x->self ? NULL : &named, how, on_answer, x);
+    if (x->forward)
+        return;
+    const int error = errno;
+    if (error != EKEYEXPIRED) {
+        fail(x, -error);
+        return;
+    }
+    /* What was kept is so no more: asked anew it tells something. */
+    x->paid = pay(x);
+    if (x->paid == ASKING_OVER && !x->engine->audit_mode)
+        deny_too_much(x);
+    else
+        forward(x);
+}
+
 /* The question is in the log: now, and not before, it may leave. */
 static void on_question_recorded(void *context, int status)
 {
     struct exchange *x = context;
-    const struct resolver_address named = named_resolver(x);
     x->ticket = NULL;
     if (status < 0) {
         finish(x, NULL, 0); /* no question without a record: the client asks again, or fails */
@@ -269,10 +348,10 @@ static void on_question_recorded(void *context, int status)
         fail(x, -ECANCELED);
         return;
     }
-    x->forward = forward_query(x->engine->forwarder, &x->question, x->query,
-                               x->self ? NULL : &named, x->tcp, on_answer, x);
-    if (!x->forward)
-        fail(x, -errno);
+    if (change_place(x))
+        forward(x);
+    else
+        fail(x, -EAGAIN);
 }
 
 static void ask(struct exchange *x)
@@ -288,14 +367,6 @@ static void ask(struct exchange *x)
         on_question_recorded(x, status);
 }
 
-/* By a wildcard alone only so much may be asked. */
-static bool is_paid(struct exchange *x)
-{
-    const struct resolver_address named = named_resolver(x);
-    const struct kept_key key = forward_key(&x->question, x->self ? NULL : &named);
-    return asking_is_paid(x->engine, x->subject.process, x->verdict.zone, &key);
-}
-
 /* What the verdict means for this question. */
 static void go_on(struct exchange *x)
 {
@@ -306,12 +377,12 @@ static void go_on(struct exchange *x)
         refuse_transfer(x);
     else if (type == DNS_AAAA || type == DNS_HTTPS || type == DNS_SVCB)
         answer_empty(x);
-    else if (is_paid(x))
+    else if ((x->paid = pay(x)) != ASKING_OVER)
         ask(x);
     else if (x->engine->audit_mode)
         x->reason = ASKING_TOO_MUCH, ask(x);
     else
-        deny(x, ASKING_TOO_MUCH, DNS_REFUSED, "too much asked below a wildcard (egress-filter)");
+        deny_too_much(x);
 }
 
 void exchange_start(const struct exchange_options *o)
@@ -329,7 +400,15 @@ void exchange_start(const struct exchange_options *o)
                            .conn = engine_next_conn(o->engine),
                            .reply = o->reply,
                            .context = o->context,
+                           .places = o->engine->judging,
                            .len = o->len};
+    const struct process_key owner = owner_of(x);
+    if (places_take(x->places, &x->place, &owner)) {
+        free(x);
+        exchange_drop(o, "limit");
+        o->reply(o->context, NULL, 0);
+        return;
+    }
     memcpy(x->query, o->query, o->len);
     LIST_INSERT_HEAD(&o->engine->exchanges, x, all);
     engine_begin(o->engine);

@@ -28,8 +28,13 @@ struct exchange_options {
     void *context;
 };
 
-/* Takes one query on its way. reply is called in any case, once, perhaps from within. */
+/* Takes one query on its way. reply is called in any case, once, perhaps from within. A process
+ * that has too many under way is told nothing; of those that wait for a resolver, the oldest of the
+ * process that has most fails when another needs its place. */
 void exchange_start(const struct exchange_options *o) NONNULL(1);
+/* Records as denied, for that reason, what came instead of a query that could be judged, and takes
+ * the process over. reply is not called. */
+void exchange_drop(const struct exchange_options *o, const char *reason) NONNULL(1, 2);
 /* Ends every exchange that waits for a resolver, each with its record; later ones (e->ending is
  * set) are judged and recorded, and ask nobody. */
 void exchanges_interrupt(struct engine *e) NONNULL(1);

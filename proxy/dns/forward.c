@@ -147,19 +147,20 @@ static struct inquiry *find_same(struct forwarder *f, size_t bucket, const struc
     return NULL;
 }
 
-/* Puts a kept answer, grown older, where inquiry_give finds it. Returns 1, or 0: there is none. */
-static int take_kept(struct inquiry *q)
+/* Puts a kept answer, grown older, where inquiry_give finds it. Returns false where there is none.
+ */
+static bool take_kept(struct inquiry *q)
 {
     struct kept_answer kept;
     if (!q->question.is_host ||
         kept_find(q->forwarder->kept, &q->key, now_seconds(), &kept) != KEPT_FRESH)
-        return 0;
+        return false;
     buffer_add(&q->in, kept.message, kept.len);
     if (buffer_failed(&q->in) || dns_age(q->in.data, q->in.len, kept.age)) {
         buffer_release(&q->in);
-        return 0;
+        return false;
     }
-    return 1;
+    return true;
 }
 
 static int add_asker(struct inquiry *q, forward_done *done, void *context,
@@ -184,15 +185,18 @@ static int start(struct inquiry *new, forward_done *done, void *context, struct 
         free(new);
         return add_asker(q, done, context, out);
     }
-    if (f->n_inquiries >= FORWARD_MAX) {
+    bool kept = take_kept(new);
+    int r = new->only_kept && !kept ? -EKEYEXPIRED : f->n_inquiries >= FORWARD_MAX ? -EAGAIN : 0;
+    if (r) {
+        buffer_release(&new->in);
         free(new);
-        return -EAGAIN;
+        return r;
     }
     f->n_inquiries++;
     LIST_INSERT_HEAD(&f->inquiries[bucket], new, link);
-    int r = add_asker(new, done, context, out);
+    r = add_asker(new, done, context, out);
     if (!r)
-        r = take_kept(new) ? inquiry_give(new) : inquiry_begin(new);
+        r = kept ? inquiry_give(new) : inquiry_begin(new);
     if (r)
         inquiry_free(new);
     return r;
@@ -240,26 +244,28 @@ static struct forward_query *inquire(struct inquiry *q, size_t len,
 }
 
 struct forward_query *forward_query(struct forwarder *f, const struct dns_question *q,
-                                    const void *query, const struct resolver_address *only, int tcp,
+                                    const void *query, const struct resolver_address *only, int how,
                                     forward_done *done, void *context)
 {
     struct inquiry *new = inquiry_new(f, only);
     if (!new)
         return NULL;
     new->question = *q;
-    new->tcp_when_cut = tcp;
+    new->tcp_when_cut = how &FORWARD_TCP;
+    new->only_kept = how &FORWARD_KEPT;
     size_t len = dns_write_query(q, query, 0, new->out + FORWARD_PREFIX,
                                  FORWARD_QUERY_ROOM - FORWARD_PREFIX);
     return inquire(new, len, only, done, context);
 }
 
-struct forward_query *forward_resolve(struct forwarder *f, const char *host, forward_done *done,
-                                      void *context)
+struct forward_query *forward_resolve(struct forwarder *f, const char *host, int how,
+                                      forward_done *done, void *context)
 {
     struct inquiry *new = inquiry_new(f, NULL);
     if (!new)
         return NULL;
     new->tcp_when_cut = true;
+    new->only_kept = how &FORWARD_KEPT;
     size_t len = dns_write_query_name(host, 0, new->out + FORWARD_PREFIX,
                                       FORWARD_QUERY_ROOM - FORWARD_PREFIX);
     if (len && dns_read_query(new->out + FORWARD_PREFIX, len, &new->question, NULL))

@@ -35,17 +35,22 @@ struct kept_key forward_key(const struct dns_question *q, const struct resolver_
 typedef void forward_done(void *context, int status, const void *message, size_t len,
                           const struct dns_answer *a);
 
+/* How to ask. */
+enum forward_how {
+    FORWARD_TCP = 1,  /* an answer that was cut is asked for again over TCP, else given as it is */
+    FORWARD_KEPT = 2, /* only a kept answer counts, or one that is on its way: nothing may leave */
+};
 /* Sends a client's query on; `only`, where not NULL, is the one resolver to ask, else those of the
- * zone that its name lies in, in the order in which they were given. tcp: an answer
- * that was cut is asked for again over TCP (else it is given as it is). Copies what it needs.
- * Returns NULL with errno when it cannot be started; at most FORWARD_MAX are under way. */
+ * zone that its name lies in, in the order in which they were given. how: of enum
+ * forward_how. Copies what it needs. Returns NULL with errno when it cannot be started; at most
+ * FORWARD_MAX are under way; EKEYEXPIRED: by FORWARD_KEPT there is no answer. */
 #define FORWARD_MAX 4096
 struct forward_query *forward_query(struct forwarder *f, const struct dns_question *q,
-                                    const void *query, const struct resolver_address *only, int tcp,
+                                    const void *query, const struct resolver_address *only, int how,
                                     forward_done *done, void *context) NODISCARD
     NONNULL(1, 2, 3, 6);
-/* Resolves a name's IPv4 addresses for ourselves. */
-struct forward_query *forward_resolve(struct forwarder *f, const char *host, forward_done *done,
-                                      void *context) NODISCARD NONNULL(1, 2, 3);
+/* Resolves a name's IPv4 addresses for ourselves, over TCP where need be. */
+struct forward_query *forward_resolve(struct forwarder *f, const char *host, int how,
+                                      forward_done *done, void *context) NODISCARD NONNULL(1, 2, 4);
 /* The asker has gone: done is not called any more. Accepts NULL. */
 void forward_cancel(struct forward_query *query);

@@ -18,7 +18,7 @@
 
 #define UDP_SOCKETS 4
 #define BATCH       64
-/* Datagrams that are being answered at once; more are dropped, as a full socket would. */
+/* Datagrams whose process is being asked for at once; more are dropped, as a full socket would. */
 #define UDP_PENDING 4096
 
 struct udp {
@@ -96,7 +96,6 @@ static void send_datagram(void *context, const void *message, size_t len)
     /* A full socket loses an answer as a network would; the client asks again. */
     if (len)
         (void)sendmsg(d->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-    d->server->udp_pending--;
     free(d);
 }
 
@@ -112,6 +111,7 @@ static void on_datagram_who(void *context, struct process *p)
                                  .len = d->len,
                                  .reply = send_datagram,
                                  .context = d};
+    d->server->udp_pending--;
     exchange_start(&o);
     engine_end(e);
 }
@@ -184,7 +184,7 @@ void dns_server_drain(struct dns_server *s)
 struct dns_server *dns_server_new(struct engine *e, const struct resolver *self, size_t n)
 {
     struct dns_server *s = calloc(1, sizeof *s);
-    struct streams *streams = streams_new(e);
+    struct streams *streams = streams_new(e, &stream_limits);
     if (!s || !streams) {
         free(s);
         streams_free(streams);

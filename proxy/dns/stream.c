@@ -4,6 +4,7 @@
 #include "dns/stream.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,68 +12,82 @@
 
 #include <event2/event.h>
 
+#include "attribution/places.h"
 #include "base/fd.h"
 #include "dns/exchange.h"
 
 /* Queries of one stream that are under way at once; more wait in the socket. */
 #define STREAM_PENDING 32
-/* How long a stream may say nothing, and how long a message may take from its first byte to its
- * last, however it drips. */
-#define STREAM_IDLE_S  60
-#define STREAM_WHOLE_S 10
 /* Answers that a client has not read yet; beyond it no more of its queries are taken. */
 #define STREAM_OUT_MAX 65536
-/* The same of all streams: the one that would exceed it is ended. */
-#define STREAMS_OUT_MAX (32u << 20)
 /* Longer messages are no queries. */
 #define STREAM_QUERY_MAX 4096
 /* Reads of one stream in one turn of the loop. What is denied is answered within the turn, so a
  * client that asks on and on would keep all others waiting. */
 #define STREAM_READS 4
-/* Streams at once; beyond it the one that has been idle longest makes room. */
-#define STREAMS_MAX 1024
+
+const struct stream_limits stream_limits = {
+    .idle_ms = 60000, .whole_ms = 10000, .streams = 1024, .unread = 32u << 20};
 
 struct stream {
-    TAILQ_ENTRY(stream) all;
+    struct place place;
     struct streams *streams;
     int fd; /* -1: the client has gone, answers under way are dropped */
     struct flow_key flow;
     struct process *process;
     bool self, ended, reading;
     unsigned pending;
-    uint64_t half_since; /* seconds: when the first byte of a message came that is not whole; 0 */
+    uint64_t
+        half_since; /* milliseconds: when the first byte of a message came that is not whole; 0 */
     struct event *readable, *writable;
     struct buffer in, out;
     size_t out_sent;
-    size_t unread; /* of `out`, as it was counted last */
 };
 
 struct streams {
     struct engine *engine;
-    size_t n, unread; /* streams, and bytes of answers that wait in all of them */
-    TAILQ_HEAD(stream_list, stream) all; /* the one that was of use longest ago first */
+    struct stream_limits limits;
+    struct places *places; /* they weigh what their clients have not read */
 };
 
-struct streams *streams_new(struct engine *e)
+struct streams *streams_new(struct engine *e, const struct stream_limits *limits)
 {
     struct streams *s = calloc(1, sizeof(*s));
     if (!s)
         return NULL;
     s->engine = e;
-    TAILQ_INIT(&s->all);
+    s->limits = *limits;
+    s->places = places_new(limits->streams, limits->streams);
+    if (!s->places) {
+        free(s);
+        return NULL;
+    }
     return s;
 }
 
 void streams_free(struct streams *s)
 {
+    if (s)
+        places_free(s->places);
     free(s);
 }
 
-static void count_unread(struct stream *t)
+static uint64_t now_ms(void)
 {
-    size_t now = t->fd >= 0 ? t->out.len - t->out_sent : 0;
-    t->streams->unread += now - t->unread;
-    t->unread = now;
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static struct timeval time_of(uint64_t ms)
+{
+    return (struct timeval){(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
+}
+
+/* Returns what waits in all streams. */
+static size_t count_unread(struct stream *t)
+{
+    return places_weigh(t->streams->places, &t->place, t->out.len - t->out_sent);
 }
 
 /* Gone for good when the client has gone and nothing is under way. */
@@ -84,12 +99,10 @@ static void stream_release(struct stream *t)
     if (t->writable)
         event_free(t->writable);
     fd_close(&t->fd);
-    count_unread(t);
+    places_give(t->streams->places, &t->place);
     buffer_release(&t->in);
     buffer_release(&t->out);
     process_unref(t->process);
-    TAILQ_REMOVE(&t->streams->all, t, all);
-    t->streams->n--;
     free(t);
     engine_end(e);
 }
@@ -101,7 +114,7 @@ static void stream_hang_up(struct stream *t)
     fd_close(&t->fd);
     buffer_release(&t->out);
     t->out_sent = 0;
-    count_unread(t);
+    places_give(t->streams->places, &t->place);
 }
 
 static bool may_take(const struct stream *t)
@@ -112,7 +125,7 @@ static bool may_take(const struct stream *t)
 
 static void stream_send(struct stream *t)
 {
-    static const struct timeval idle = {STREAM_IDLE_S, 0};
+    const struct timeval idle = time_of(t->streams->limits.idle_ms);
     while (t->fd >= 0 && t->out_sent < t->out.len) {
         ssize_t n = send(t->fd, t->out.data + t->out_sent, t->out.len - t->out_sent,
                          MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -140,15 +153,16 @@ static void stream_read(struct stream *t);
 /* How long it may take until something comes. */
 static struct timeval patience(struct stream *t)
 {
-    uint64_t now = engine_now();
+    const struct stream_limits *limits = &t->streams->limits;
+    uint64_t now = now_ms();
     if (!t->in.len)
         t->half_since = 0;
     else if (!t->half_since)
         t->half_since = now;
     if (!t->half_since)
-        return (struct timeval){STREAM_IDLE_S, 0};
+        return time_of(limits->idle_ms);
     uint64_t passed = now - t->half_since;
-    return (struct timeval){passed < STREAM_WHOLE_S ? (time_t)(STREAM_WHOLE_S - passed) : 0, 1};
+    return time_of(passed < limits->whole_ms ? limits->whole_ms - passed : 1);
 }
 
 /* Waits for more, or lets go where no more will come. */
@@ -166,6 +180,56 @@ static void stream_settle(struct stream *t)
     }
 }
 
+static void send_on_stream(void *context, const void *message, size_t len);
+
+static struct exchange_options options_of(struct stream *t)
+{
+    return (struct exchange_options){.engine = t->streams->engine,
+                                     .flow = t->flow,
+                                     .process = t->process ? process_ref(t->process) : NULL,
+                                     .self = t->self,
+                                     .tcp = true,
+                                     .reply = send_on_stream,
+                                     .context = t};
+}
+
+/* No more will come: what was said of a message that is not whole is recorded. */
+static void stream_over(struct stream *t, const char *reason)
+{
+    if (t->in.len && !t->ended) {
+        const struct exchange_options o = options_of(t);
+        exchange_drop(&o, reason);
+        buffer_clear(&t->in);
+    }
+    t->ended = true;
+}
+
+/* Ends it for another's sake; gone at once, unless a question is under way. */
+static void give_way(struct place *place)
+{
+    struct stream *t = (struct stream *)((char *)place - offsetof(struct stream, place));
+    if (t->reading)
+        t->ended = true; /* called from within: its bytes are being taken */
+    else
+        stream_over(t, "limit");
+    stream_hang_up(t);
+    stream_settle(t);
+}
+
+/* Those whose clients read too little, so that there is room for what is in `t`, which may be one
+ * of them. Returns false when it was. */
+static bool make_room(struct stream *t)
+{
+    struct streams *s = t->streams;
+    while (count_unread(t) > s->limits.unread) {
+        struct place *goes = places_heaviest(s->places);
+        if (goes == &t->place)
+            return false;
+        give_way(goes);
+    }
+    return true;
+}
+
 static void send_on_stream(void *context, const void *message, size_t len)
 {
     struct stream *t = context;
@@ -174,7 +238,7 @@ static void send_on_stream(void *context, const void *message, size_t len)
     if (t->fd >= 0 && len && len <= DNS_MESSAGE_MAX) {
         buffer_add(&t->out, prefix, sizeof prefix);
         buffer_add(&t->out, message, len);
-        if (buffer_failed(&t->out) || t->streams->unread + t->out.len > STREAMS_OUT_MAX)
+        if (buffer_failed(&t->out) || !make_room(t))
             stream_hang_up(t);
         else
             stream_send(t);
@@ -190,18 +254,11 @@ static void send_on_stream(void *context, const void *message, size_t len)
 
 static void take_message(struct stream *t, const void *data, size_t len)
 {
-    struct exchange_options o = {.engine = t->streams->engine,
-                                 .flow = t->flow,
-                                 .process = t->process ? process_ref(t->process) : NULL,
-                                 .self = t->self,
-                                 .tcp = true,
-                                 .query = data,
-                                 .len = len,
-                                 .reply = send_on_stream,
-                                 .context = t};
+    struct exchange_options o = options_of(t);
+    o.query = data;
+    o.len = len;
     t->pending++;
-    TAILQ_REMOVE(&t->streams->all, t, all);
-    TAILQ_INSERT_TAIL(&t->streams->all, t, all);
+    places_use(t->streams->places, &t->place);
     exchange_start(&o);
 }
 
@@ -238,7 +295,7 @@ static void stream_read(struct stream *t)
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             break;
         if (n <= 0) {
-            t->ended = true;
+            stream_over(t, "malformed");
             break;
         }
         buffer_add(&t->in, chunk, (size_t)n);
@@ -257,7 +314,7 @@ static void on_stream_readable(evutil_socket_t fd, short what, void *arg)
     struct stream *t = arg;
     (void)fd;
     if (what & EV_TIMEOUT) {
-        t->ended = true;
+        stream_over(t, "limit");
         stream_settle(t);
         return;
     }
@@ -288,33 +345,21 @@ static struct stream *stream_new(struct streams *s, const struct stream_start *o
     t->readable = event_new(s->engine->base, o->fd, EV_READ, on_stream_readable, t);
     t->writable = event_new(s->engine->base, o->fd, EV_WRITE, on_stream_writable, t);
     buffer_add(&t->in, o->said, o->said_len);
+    t->place.yield = give_way;
     engine_begin(s->engine);
-    s->n++;
-    TAILQ_INSERT_TAIL(&s->all, t, all);
     return t;
-}
-
-/* Ends the stream that has been idle longest; one with a question under way is not idle. */
-static void make_place(struct streams *s)
-{
-    for (struct stream *t = TAILQ_FIRST(&s->all); t; t = TAILQ_NEXT(t, all))
-        if (!t->pending && !t->reading) {
-            stream_hang_up(t);
-            stream_release(t);
-            return;
-        }
 }
 
 void stream_serve(struct streams *s, const struct stream_start *o)
 {
     int fd = o->fd;
-    if (s->n >= STREAMS_MAX)
-        make_place(s);
-    struct stream *t = s->n < STREAMS_MAX ? stream_new(s, o) : NULL;
+    const struct process_key owner = o->process ? o->process->key : (struct process_key){0};
+    struct stream *t = stream_new(s, o);
     if (!t) {
         fd_close(&fd);
         process_unref(o->process);
-    } else if (!t->readable || !t->writable || buffer_failed(&t->in)) {
+    } else if (!t->readable || !t->writable || buffer_failed(&t->in) ||
+               places_take(s->places, &t->place, &owner)) {
         stream_release(t);
     } else {
         stream_read(t); /* what was said already, and what lies in the socket */

@@ -12,7 +12,16 @@
 
 struct streams;
 
-struct streams *streams_new(struct engine *e) NODISCARD NONNULL(1);
+struct stream_limits {
+    unsigned idle_ms;  /* how long a stream may say nothing, or hear nothing of what it is told */
+    unsigned whole_ms; /* how long a message may take from its first byte to its last */
+    size_t streams;    /* at once; beyond it one of the process that has most is ended */
+    size_t unread;     /* bytes of answers in all of them; the same */
+};
+extern const struct stream_limits stream_limits;
+
+struct streams *streams_new(struct engine *e, const struct stream_limits *limits) NODISCARD
+    NONNULL(1, 2);
 void streams_free(struct streams *s); /* accepts NULL; ends none */
 
 struct stream_start {

@@ -222,15 +222,15 @@ static int make_stages(struct proxy_role *p, const struct role_args *args, struc
                      policy_facts(e->policy) & FACT_SHA256);
     e->submit = submit_new(e->base, p->requests, p->keeper);
     e->pipes = pipes_new();
-    int limited = limits_init(&e->limits, p->files);
+    const bool limited = limits_init(&e->limits, p->files) < 0 || !engine_make_places(e, p->files);
     e->forwarder = forwarder_new(e->base, resolvers, n_resolvers);
     p->deadline = event_new(e->base, -1, 0, on_deadline, p);
     e->dns = dns_server_new(e, self, n_self);
     p->udp = udp_new(e, p->keeper, p->files);
     if (p->udp && is_first(p))
         p->datagrams = datagrams_new(e, p->udp, role_fd(args, "peer"), on_last_packet, p);
-    if (limited < 0 || !e->who || !e->submit || !e->pipes || !e->forwarder || !p->deadline ||
-        !e->dns || !p->udp || (is_first(p) && !p->datagrams))
+    if (limited || !e->who || !e->submit || !e->pipes || !e->forwarder || !p->deadline || !e->dns ||
+        !p->udp || (is_first(p) && !p->datagrams))
         return error_set(error, -ENOMEM, "proxy: cannot make its stages");
     return 0;
 }

@@ -5,9 +5,19 @@
 
 #include <time.h>
 
-/* How long the lock is waited for, in milliseconds: the next loop of that number gives back what a
- * dead one held. Until it does, each wait would stop everything here anew. */
-enum { LOCK_MS = 1000, LOCK_LOST_MS = 1 };
+#include "attribution/places.h"
+
+enum {
+    /* Questions that are judged and recorded: the keeper's pace, of which no process has all. */
+    JUDGING_MAX = 8192,
+    /* Those that wait for a resolver take a descriptor each. */
+    ASKING_MAX = 4096,
+    ASKING_MIN = 64,
+    /* How long the lock is waited for, in milliseconds: the next loop of that number gives back
+     * what a dead one held. Until it does, each wait would stop everything here anew. */
+    LOCK_MS = 1000,
+    LOCK_LOST_MS = 1,
+};
 
 uint64_t engine_now(void)
 {
@@ -30,6 +40,14 @@ bool engine_lock(struct engine *e)
 void engine_unlock(struct engine *e)
 {
     shared_lock_give(e->lock, e->loop);
+}
+
+bool engine_make_places(struct engine *e, size_t files)
+{
+    const size_t asking = MIN(MAX(files / 8, ASKING_MIN), ASKING_MAX);
+    e->judging = places_new(JUDGING_MAX, JUDGING_MAX / 4);
+    e->asking = places_new(asking, asking);
+    return e->judging && e->asking;
 }
 
 /* A name that cannot be learnt does not count: the connection by it is resolved anew, or denied. */

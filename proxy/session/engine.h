@@ -20,6 +20,7 @@ struct event_base;
 struct exchange;
 struct name_limits;
 struct session;
+struct places;
 struct submit;
 struct who;
 struct pipes;
@@ -29,6 +30,8 @@ struct engine {
     struct policy *policy;
     struct names *names;
     struct forwarder *forwarder;
+    struct places *judging; /* DNS questions that wait for the policy's word and its record */
+    struct places *asking;  /* questions that wait for a resolver, also those of sessions */
     struct name_limits *name_limits; /* of look-ups below wildcards; NULL: there are none */
     struct who *who;
     struct submit *submit;
@@ -56,6 +59,9 @@ uint64_t engine_next_conn(struct engine *e) NONNULL(1);
 /* Takes the lock; false where another holds it, and has died: nothing may be written then. */
 bool engine_lock(struct engine *e) NODISCARD NONNULL(1);
 void engine_unlock(struct engine *e) NONNULL(1);
+/* Makes the places that DNS questions of this loop take, where it may have so many descriptors.
+ * Returns false when memory ran out. */
+bool engine_make_places(struct engine *e, size_t files) NODISCARD NONNULL(1);
 /* What names_learn does, for all loops. */
 void engine_learn(struct engine *e, const char *name, uint32_t address, uint32_t ttl) NONNULL(1, 2);
 void engine_begin(struct engine *e);

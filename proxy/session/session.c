@@ -35,6 +35,7 @@ static void end(struct session *s)
     if (s->recorded)
         session_record_close(s);
     forward_cancel(s->resolving);
+    places_give(e->asking, &s->asking);
     submit_cancel(s->ticket);
     relay_free(s->relay);
     if (s->client_event)
@@ -127,6 +128,7 @@ static void on_refusal_recorded(void *context, int status)
 static void stop_waiting(struct session *s)
 {
     forward_cancel(STEAL(s->resolving));
+    places_give(s->engine->asking, &s->asking);
     submit_cancel(STEAL(s->ticket));
 }
 

@@ -7,13 +7,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "audit/submit.h"
 #include "base/fd.h"
-#include "dns/asking.h"
 
 #define DIAL_MS 30000
 /* How long a connection waits for its share, and how often it asks. */
@@ -140,6 +140,7 @@ static void on_resolved(void *context, int status, const void *message, size_t l
     (void)message;
     (void)len;
     s->resolving = NULL;
+    places_give(s->engine->asking, &s->asking);
     if (status < 0 || a->n_addresses == 0) {
         s->reason = "dst-mismatch";
         session_fail(s, "resolve-failed");
@@ -166,14 +167,53 @@ static void on_resolved(void *context, int status, const void *message, size_t l
     dial(s, chosen);
 }
 
+/* Another needs its place among those that wait for a resolver. */
+static void give_way(struct place *place)
+{
+    session_fail((struct session *)((char *)place - offsetof(struct session, asking)), "limit");
+}
+
+static bool take_place(struct session *s)
+{
+    const struct process *p = s->subject.process;
+    const struct process_key owner = p ? p->key : (struct process_key){0};
+    s->asking.yield = give_way;
+    return places_take(s->engine->asking, &s->asking, &owner) == 0;
+}
+
+static enum asking pay(struct session *s)
+{
+    const struct kept_key key = asking_own(s->host);
+    return asking_pay(s->engine, s->subject.process, s->zone, &key);
+}
+
+static void resolve(struct session *s)
+{
+    const int how = s->paid == ASKING_FREE ? FORWARD_KEPT : 0;
+    s->resolving = forward_resolve(s->engine->forwarder, s->host, how, on_resolved, s);
+    if (s->resolving)
+        return;
+    if (errno != EKEYEXPIRED) {
+        session_fail(s, "resolve-failed");
+        return;
+    }
+    s->paid = pay(s); /* what was kept is so no more */
+    if (s->paid == ASKING_OVER && !s->engine->audit_mode)
+        session_deny(s, ASKING_TOO_MUCH);
+    else
+        resolve(s);
+}
+
 static void on_lookup_recorded(void *context, int status)
 {
     struct session *s = context;
     s->ticket = NULL;
-    s->resolving =
-        status < 0 ? NULL : forward_resolve(s->engine->forwarder, s->host, on_resolved, s);
-    if (!s->resolving)
-        session_fail(s, status < 0 ? "unrecorded" : "resolve-failed");
+    if (status < 0)
+        session_fail(s, "unrecorded");
+    else if (!take_place(s))
+        session_fail(s, "limit");
+    else
+        resolve(s);
 }
 
 /* Records the look-up of the judged name. done NULL: nobody waits. */
@@ -204,8 +244,9 @@ static void look_up(struct session *s)
         session_deny(s, "dst-mismatch");
         return;
     }
-    const struct kept_key key = asking_own(s->host);
-    bool too_much = !asking_is_paid(s->engine, s->subject.process, v.zone, &key);
+    s->zone = v.zone;
+    s->paid = pay(s);
+    bool too_much = s->paid == ASKING_OVER;
     if (too_much && !s->engine->audit_mode) {
         session_deny(s, ASKING_TOO_MUCH);
         return;

@@ -2,6 +2,8 @@
  * The inside of a session, shared by the files that move it. */
 #pragma once
 
+#include "attribution/places.h"
+#include "dns/asking.h"
 #include "session/first_bytes.h"
 #include "session/judge.h"
 #include "session/limits.h"
@@ -65,6 +67,9 @@ struct session {
     uint32_t dialed_ip; /* host order */
     uint64_t share_us;  /* since when it waits for its share */
     struct forward_query *resolving;
+    struct place asking; /* its place while it resolves */
+    enum asking paid;    /* its look-up */
+    const char *zone;    /* of the wildcard that allows that look-up, or NULL */
     struct submit_ticket *ticket;
     struct relay *relay;
 };

@@ -48,10 +48,9 @@ struct flow *flow_find(const struct udp *u, const struct flow_key *key)
     return (struct flow *)udp_table_find(u->table, key);
 }
 
-static void set_owner(struct flow *f, struct process *p)
+static struct process_key owner_of(const struct process *p)
 {
-    f->subject.process = p;
-    f->entry.owner = p ? p->key : (struct process_key){0};
+    return p ? p->key : (struct process_key){0};
 }
 
 struct flow *flow_new(struct udp *u, const struct subject *s, const struct verdict *v,
@@ -61,7 +60,7 @@ struct flow *flow_new(struct udp *u, const struct subject *s, const struct verdi
     if (!f)
         return NULL;
     *f = (struct flow){.udp = u,
-                       .entry = {.key = s->flow},
+                       .entry = {.key = s->flow, .owner = owner_of(s->process)},
                        .state = FLOW_WAITING,
                        .subject = *s,
                        .holder = holder_of(&u->engine->limits, s->process),
@@ -70,10 +69,14 @@ struct flow *flow_new(struct udp *u, const struct subject *s, const struct verdi
                        .started_ms = flow_now_ms(),
                        .gate_fd = -1,
                        .server_fd = -1};
-    set_owner(f, s->process ? process_ref(s->process) : NULL);
+    if (udp_table_add(u->table, &f->entry, f->started_ms)) {
+        free(f);
+        return NULL;
+    }
+    if (s->process)
+        (void)process_ref(s->process);
     snprintf(f->name, sizeof f->name, "%s", name);
     STAILQ_INIT(&f->waiters);
-    udp_table_add(u->table, &f->entry, f->started_ms);
     TAILQ_INSERT_TAIL(&u->waiting, f, queued);
     engine_begin(u->engine);
     return f;
@@ -233,14 +236,18 @@ static void change_hands(struct flow *f, const struct subject *s, const struct v
 {
     flow_record_close(f, NULL);
     process_unref(f->subject.process);
-    set_owner(f, s->process);
+    const struct process_key owner = owner_of(s->process);
+    f->subject.process = s->process;
     f->verdict = *v;
     snprintf(f->name, sizeof f->name, "%s", name);
     f->conn = engine_next_conn(f->udp->engine);
     f->started_ms = flow_now_ms();
     f->bytes_up = f->bytes_down = 0;
     f->recorded = false;
-    record(f);
+    if (udp_table_change_owner(f->udp->table, &f->entry, &owner))
+        flow_fail(f, "limit");
+    else
+        record(f);
 }
 
 static void on_who(void *context, struct process *p)

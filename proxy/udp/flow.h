@@ -60,7 +60,6 @@ struct udp {
     struct batch *batch;
     struct flow_queue waiting, asking;
     size_t n_asking;
-    size_t questions; /* DNS queries under way */
     struct event *sweep;
     bool draining;
     uint64_t drain_ms; /* since when */

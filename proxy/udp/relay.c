@@ -18,8 +18,6 @@ enum {
     BATCH = 16,
     ROUNDS = 4, /* batches in one turn of the loop */
     ROOM = 65536,
-    /* DNS queries out of all flows that are being answered at once; more are dropped. */
-    QUESTIONS_MAX = 1024,
 };
 
 struct batch {
@@ -76,7 +74,6 @@ static uint64_t send_batch(struct batch *b, int fd, unsigned n, bool *refused)
 static void on_answer(void *context, const void *message, size_t len)
 {
     struct flow *f = context;
-    f->udp->questions--;
     f->holds--;
     if (f->gate_fd >= 0 && len)
         (void)send(f->gate_fd, message, len, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -86,9 +83,6 @@ static void on_answer(void *context, const void *message, size_t len)
 static void ask(struct flow *f, const void *query, size_t len)
 {
     struct udp *u = f->udp;
-    if (u->questions >= QUESTIONS_MAX)
-        return;
-    u->questions++;
     f->holds++;
     const struct exchange_options o = {
         .engine = u->engine,

@@ -1,31 +1,39 @@
 /* SPDX-License-Identifier: MIT
- * A hash over 4-tuples and one list by last use. With a few thousand flows at most, what is asked
- * for seldom walks the list. */
+ * A hash over 4-tuples, one list by last use, and the places of each process. */
 #include "udp/table.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BUCKETS 4096 /* a power of two */
 
 struct udp_table {
-    size_t n, max;
+    struct places *places;
+    void (*yield)(struct udp_entry *e);
     TAILQ_HEAD(udp_by_use, udp_entry) by_use;
     LIST_HEAD(udp_bucket, udp_entry) buckets[BUCKETS];
 };
 
-struct udp_table *udp_table_new(size_t max)
+struct udp_table *udp_table_new(size_t max, void (*yield)(struct udp_entry *e))
 {
     struct udp_table *t = calloc(1, sizeof *t);
     if (!t)
         return NULL;
-    t->max = max;
+    t->yield = yield;
+    t->places = places_new(max, max);
+    if (!t->places) {
+        free(t);
+        return NULL;
+    }
     TAILQ_INIT(&t->by_use);
     return t;
 }
 
 void udp_table_free(struct udp_table *t)
 {
+    if (t)
+        places_free(t->places);
     free(t);
 }
 
@@ -43,24 +51,38 @@ static bool same_flow(const struct flow_key *a, const struct flow_key *b)
            a->dst_port == b->dst_port && a->proto == b->proto;
 }
 
-static bool same_process(const struct process_key *a, const struct process_key *b)
+static void give_way(struct place *place)
 {
-    return a->pid == b->pid && a->start_ns == b->start_ns;
+    struct udp_entry *e = (struct udp_entry *)((char *)place - offsetof(struct udp_entry, place));
+    e->yield(e);
 }
 
-void udp_table_add(struct udp_table *t, struct udp_entry *e, uint64_t now_ms)
+int udp_table_change_owner(struct udp_table *t, struct udp_entry *e,
+                           const struct process_key *owner)
 {
+    places_give(t->places, &e->place);
+    e->owner = *owner;
+    return places_take(t->places, &e->place, owner);
+}
+
+int udp_table_add(struct udp_table *t, struct udp_entry *e, uint64_t now_ms)
+{
+    e->yield = t->yield;
+    e->place.yield = give_way;
+    int failed = places_take(t->places, &e->place, &e->owner);
+    if (failed)
+        return failed;
     e->used_ms = now_ms;
     LIST_INSERT_HEAD(&t->buckets[bucket_of(&e->key)], e, same_bucket);
     TAILQ_INSERT_TAIL(&t->by_use, e, by_use);
-    t->n++;
+    return 0;
 }
 
 void udp_table_remove(struct udp_table *t, struct udp_entry *e)
 {
     LIST_REMOVE(e, same_bucket);
     TAILQ_REMOVE(&t->by_use, e, by_use);
-    t->n--;
+    places_give(t->places, &e->place);
 }
 
 struct udp_entry *udp_table_find(const struct udp_table *t, const struct flow_key *key)
@@ -76,41 +98,9 @@ void udp_table_use(struct udp_table *t, struct udp_entry *e, uint64_t now_ms, ui
 {
     e->used_ms = now_ms;
     e->idle_ms = idle_ms;
+    places_use(t->places, &e->place);
     TAILQ_REMOVE(&t->by_use, e, by_use);
     TAILQ_INSERT_TAIL(&t->by_use, e, by_use);
-}
-
-/* The least recently used that may go; owner NULL: whoever's it is. */
-static struct udp_entry *oldest(const struct udp_table *t, const struct process_key *owner)
-{
-    struct udp_entry *e;
-    TAILQ_FOREACH(e, &t->by_use, by_use)
-    if (e->may_go && (!owner || same_process(&e->owner, owner)))
-        return e;
-    return NULL;
-}
-
-static size_t count_of(const struct udp_table *t, const struct process_key *owner)
-{
-    const struct udp_entry *e;
-    size_t n = 0;
-    TAILQ_FOREACH(e, &t->by_use, by_use)
-    n += same_process(&e->owner, owner);
-    return n;
-}
-
-bool udp_table_room(const struct udp_table *t, const struct process_key *owner,
-                    struct udp_entry **goes)
-{
-    *goes = NULL;
-    /* A process cannot have more than there are. */
-    if (t->n >= t->max / 2 && count_of(t, owner) >= t->max / 2)
-        *goes = oldest(t, owner);
-    else if (t->n >= t->max)
-        *goes = oldest(t, NULL);
-    else
-        return true;
-    return false;
 }
 
 struct udp_entry *udp_table_next(const struct udp_table *t, const struct udp_entry *e)

@@ -10,6 +10,7 @@
 
 #include <sys/queue.h>
 
+#include "attribution/places.h"
 #include "base/attrib.h"
 #include "bpf/attribution.h"
 
@@ -17,7 +18,9 @@
 struct udp_entry {
     struct flow_key key;
     struct process_key owner;
-    bool may_go; /* may be let go for another's sake */
+    struct place place;
+    bool may_go;                        /* may be let go when it is idle */
+    void (*yield)(struct udp_entry *e); /* the table's */
     uint64_t used_ms, idle_ms;
     LIST_ENTRY(udp_entry) same_bucket;
     TAILQ_ENTRY(udp_entry) by_use;
@@ -30,12 +33,19 @@ static inline bool udp_entry_is_idle(const struct udp_entry *e, uint64_t now_ms)
 
 struct udp_table;
 
-/* Room for so many flows, half of them for one process: no program starves the others. */
-struct udp_table *udp_table_new(size_t max) NODISCARD;
+/* Room for so many flows: where there is none for another, yield is called for the one that was
+ * used longest ago of the process that has most, and removes it; no program starves the others. */
+struct udp_table *udp_table_new(size_t max, void (*yield)(struct udp_entry *e)) NODISCARD
+    NONNULL(2);
 void udp_table_free(struct udp_table *t); /* accepts NULL; the entries are their owner's */
 
-/* Adds an entry whose key and owner are set and whose key is not there yet. */
-void udp_table_add(struct udp_table *t, struct udp_entry *e, uint64_t now_ms) NONNULL(1, 2);
+/* Adds an entry whose key and owner are set and whose key is not there yet. Returns 0 or -ENOMEM.
+ */
+int udp_table_add(struct udp_table *t, struct udp_entry *e, uint64_t now_ms) NODISCARD
+    NONNULL(1, 2);
+/* The entry is that process's from now on. Returns 0 or -ENOMEM. */
+int udp_table_change_owner(struct udp_table *t, struct udp_entry *e,
+                           const struct process_key *owner) NODISCARD NONNULL(1, 2, 3);
 void udp_table_remove(struct udp_table *t, struct udp_entry *e) NONNULL(1, 2);
 struct udp_entry *udp_table_find(const struct udp_table *t, const struct flow_key *key)
     NONNULL(1, 2);
@@ -43,11 +53,6 @@ struct udp_entry *udp_table_find(const struct udp_table *t, const struct flow_ke
 void udp_table_use(struct udp_table *t, struct udp_entry *e, uint64_t now_ms, uint64_t idle_ms)
     NONNULL(1, 2);
 
-/* Whether one more flow of that process has room. Where it is false, *goes is the least recently
- * used entry that may go instead: of the same process where that has too many; NULL where none may
- * go. */
-bool udp_table_room(const struct udp_table *t, const struct process_key *owner,
-                    struct udp_entry **goes) NODISCARD NONNULL(1, 2, 3);
 /* All entries, the least recently used first; after NULL the first. The next is to be asked for
  * before the present one is removed. */
 struct udp_entry *udp_table_next(const struct udp_table *t, const struct udp_entry *e) NONNULL(1);

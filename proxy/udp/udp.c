@@ -75,16 +75,14 @@ void udp_take_socket(struct udp *u, struct ipc_message *m)
     ask_for_sockets(u);
 }
 
-/* Room for one more of that process, at the cost of one that was not used for long. */
-static bool make_room(struct udp *u, const struct subject *s)
+/* Another needs its place. One that was not told of yet is told of as failed. */
+static void give_way(struct udp_entry *e)
 {
-    const struct process_key owner = s->process ? s->process->key : (struct process_key){0};
-    struct udp_entry *goes;
-    if (udp_table_room(u->table, &owner, &goes))
-        return true;
-    if (goes)
-        flow_end((struct flow *)goes, "limit");
-    return goes != NULL;
+    struct flow *f = (struct flow *)e;
+    if (f->recorded || f->state == FLOW_REFUSED)
+        flow_end(f, "limit");
+    else
+        flow_fail(f, "limit");
 }
 
 void udp_open(struct udp *u, const struct subject *s, const struct verdict *v, const char *name,
@@ -104,14 +102,13 @@ void udp_open(struct udp *u, const struct subject *s, const struct verdict *v, c
     const bool refused = f != NULL;
     if (f)
         flow_end(f, NULL); /* once told, the next one may try again */
-    const bool room = make_room(u, s);
     f = flow_new(u, s, v, name);
     if (!f) {
         w->done(w, -ENOMEM);
         return;
     }
     STAILQ_INSERT_TAIL(&f->waiters, w, next);
-    f->admitted = room && !refused && holder_take(&f->holder, LIMIT_FILES, 2);
+    f->admitted = !refused && holder_take(&f->holder, LIMIT_FILES, 2);
     if (!f->admitted)
         flow_fail(f, refused ? "upstream-refused" : "limit");
     else
@@ -189,7 +186,7 @@ struct udp *udp_new(struct engine *e, struct ipc *keeper, size_t files)
     u->keeper = keeper;
     TAILQ_INIT(&u->waiting);
     TAILQ_INIT(&u->asking);
-    u->table = udp_table_new(MIN(files / 4, UDP_FLOWS_MAX));
+    u->table = udp_table_new(MIN(files / 4, UDP_FLOWS_MAX), give_way);
     u->batch = batch_new();
     u->sweep = event_new(e->base, -1, 0, on_sweep, u);
     if (!u->table || !u->batch || !u->sweep) {

@@ -31,11 +31,13 @@ for length in 0 1 12 31 4097 65535; do
         "$(cat "$OUT") $(total '.event == "query" and .outcome == "allowed"')"
 done
 behind -- dns_stream "$RESOLVER_IP" lie 33 c.wild.example
-check_equal D03 "a length that is one too much: nothing is answered" "closed 0" \
-    "$(cat "$OUT") $(total '.event == "query"')"
+check_equal D03 "a length that is one too much: nothing is answered, and the end is recorded" \
+    "closed 1 denied malformed" "$(cat "$OUT") $(total '.event == "query"') $(record_field \
+        '.event == "query"' '"\(.outcome) \(.reason)"')"
 behind -- dns_stream "$RESOLVER_IP" half c.wild.example
-check_equal D03 "a message whose last byte does not come is not waited for for ever" "closed 0" \
-    "$(cat "$OUT") $(total '.event == "query"')"
+check_equal D03 "a message whose last byte does not come is not waited for for ever" \
+    "closed 1 denied limit" "$(cat "$OUT") $(total '.event == "query"') $(record_field \
+        '.event == "query"' '"\(.outcome) \(.reason)"')"
 check_equal D03 "of all these not one packet left" "$before" "$(lab_packets "$RESOLVER_IP" all)"
 behind -- dns_stream "$RESOLVER_IP" flood denied.example d.wild.example
 check_equal D10 "one that asks without end what is denied: others are answered meanwhile" answered \

@@ -223,13 +223,13 @@ static void test_resolve(void **state)
     struct outcome o = {0};
     server_start(&s, &good);
     struct forwarder *f = new_forwarder(&s, 1);
-    assert_non_null(forward_resolve(f, "www.x.org", on_done, &o));
+    assert_non_null(forward_resolve(f, "www.x.org", 0, on_done, &o));
     while (!o.calls)
         event_base_loop(base, EVLOOP_ONCE);
     assert_int_equal(o.status, 0);
     assert_string_equal(o.address, "10.0.0.1");
     errno = 0;
-    assert_null(forward_resolve(f, "www..org", on_done, &o));
+    assert_null(forward_resolve(f, "www..org", 0, on_done, &o));
     assert_int_equal(errno, EINVAL);
     assert_int_equal(o.calls, 1);
     forwarder_free(f);
@@ -237,6 +237,34 @@ static void test_resolve(void **state)
 }
 
 /* `only` is asked and nobody else, also where there is nobody else. */
+/* Nothing may leave: only what is kept counts. */
+static void test_kept_alone(void **state)
+{
+    (void)state;
+    const struct kept_key key = {.name = "www.x.org", .type = DNS_A, .rd = true};
+    struct outcome first = {0}, second = {0};
+    struct resolver resolver = {0};
+    struct server s;
+    server_start(&s, &good);
+    resolver.address = s.address;
+    struct forwarder *f = forwarder_new(base, &resolver, 1);
+    errno = 0;
+    assert_null(forward_resolve(f, "www.x.org", FORWARD_KEPT, on_done, &first));
+    assert_int_equal(errno, EKEYEXPIRED);
+    kept_ask(forwarder_kept(f), &key);
+    assert_non_null(forward_resolve(f, "www.x.org", 0, on_done, &first));
+    while (!first.calls)
+        event_base_loop(base, EVLOOP_ONCE);
+    assert_int_equal(s.queries, 1);
+    assert_non_null(forward_resolve(f, "www.x.org", FORWARD_KEPT, on_done, &second));
+    while (!second.calls)
+        event_base_loop(base, EVLOOP_ONCE);
+    assert_string_equal(second.address, "10.0.0.1");
+    assert_int_equal(s.queries, 1);
+    forwarder_free(f);
+    server_stop(&s);
+}
+
 static void test_only(void **state)
 {
     (void)state;
@@ -273,9 +301,9 @@ static void test_cancel(void **state)
     struct outcome gone = {0}, stays = {0};
     server_start(&s, &good);
     struct forwarder *f = new_forwarder(&s, 1);
-    struct forward_query *a = forward_resolve(f, "www.x.org", on_done, &gone);
-    struct forward_query *b = forward_resolve(f, "www.x.org", on_done, &stays);
-    struct forward_query *c = forward_resolve(f, "www.x.org", on_done, &gone);
+    struct forward_query *a = forward_resolve(f, "www.x.org", 0, on_done, &gone);
+    struct forward_query *b = forward_resolve(f, "www.x.org", 0, on_done, &stays);
+    struct forward_query *c = forward_resolve(f, "www.x.org", 0, on_done, &gone);
     assert_true(a && b && c);
     forward_cancel(a);
     forward_cancel(c);
@@ -285,8 +313,8 @@ static void test_cancel(void **state)
     event_base_loop(base, EVLOOP_NONBLOCK);
     assert_int_equal(gone.calls, 0);
     /* And those still under way when all ends. */
-    assert_non_null(forward_resolve(f, "www.x.org", on_done, &gone));
-    assert_non_null(forward_resolve(f, "www.x.org", on_done, &gone));
+    assert_non_null(forward_resolve(f, "www.x.org", 0, on_done, &gone));
+    assert_non_null(forward_resolve(f, "www.x.org", 0, on_done, &gone));
     forwarder_free(f);
     forwarder_free(NULL);
     event_base_loop(base, EVLOOP_NONBLOCK);
@@ -307,7 +335,7 @@ static void on_chain(void *context, int status, const void *message, size_t len,
     assert_int_equal(status, 0);
     assert_true(message && len > 12 && a->n_addresses == 1);
     if (--c->left)
-        assert_non_null(forward_resolve(c->forwarder, "www.x.org", on_chain, c));
+        assert_non_null(forward_resolve(c->forwarder, "www.x.org", 0, on_chain, c));
     else
         forwarder_free(c->forwarder);
 }
@@ -321,7 +349,7 @@ static void test_from_within(void **state)
         struct server s;
         server_start(&s, scripts[i]);
         struct chain c = {new_forwarder(&s, 1), 20};
-        assert_non_null(forward_resolve(c.forwarder, "www.x.org", on_chain, &c));
+        assert_non_null(forward_resolve(c.forwarder, "www.x.org", 0, on_chain, &c));
         while (c.left)
             event_base_loop(base, EVLOOP_ONCE);
         assert_int_equal(s.queries, 20);
@@ -344,7 +372,8 @@ static void test_too_many(void **state)
         limit = (struct rlimit){MIN(limits[i], old.rlim_max), old.rlim_max};
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
         struct forwarder *f = new_forwarder(&s, 1);
-        for (n = 0; n <= FORWARD_MAX && forward_resolve(f, name_of((unsigned)n), on_done, &o); n++)
+        for (n = 0; n <= FORWARD_MAX && forward_resolve(f, name_of((unsigned)n), 0, on_done, &o);
+             n++)
             ;
         if (limit.rlim_cur > FORWARD_MAX) {
             assert_int_equal(errno, EAGAIN);
@@ -373,7 +402,7 @@ static void test_ids_vary(void **state)
         uint8_t bytes[512];
         struct sockaddr_in from;
         socklen_t size = sizeof(from);
-        assert_non_null(forward_resolve(f, name_of(i), on_done, &o));
+        assert_non_null(forward_resolve(f, name_of(i), 0, on_done, &o));
         ssize_t n = recvfrom(s.udp, bytes, sizeof(bytes), 0, (struct sockaddr *)&from, &size);
         assert_true(n > 12);
         unsigned id = (unsigned)(bytes[0] << 8 | bytes[1]);
@@ -413,11 +442,11 @@ static void test_asked_once(void **state)
     struct outcome gone = {0};
     server_start(&s, &good);
     struct forwarder *f = new_forwarder(&s, 1);
-    struct forward_query *first = forward_resolve(f, "www.x.org", on_done, &gone);
+    struct forward_query *first = forward_resolve(f, "www.x.org", 0, on_done, &gone);
     /* The one who will be cancelled waits behind the others. */
-    c.other = forward_resolve(f, "www.x.org", on_done, &gone);
+    c.other = forward_resolve(f, "www.x.org", 0, on_done, &gone);
     for (unsigned i = 0; i < N; i++)
-        assert_non_null(forward_resolve(f, "www.x.org", on_crowd, &c));
+        assert_non_null(forward_resolve(f, "www.x.org", 0, on_crowd, &c));
     forward_cancel(first);
     while (c.calls < N)
         event_base_loop(base, EVLOOP_ONCE);
@@ -452,7 +481,7 @@ static void test_zones(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct outcome o = {0};
         struct forwarder *f = forwarder_new(base, resolvers, ARRAY_SIZE(resolvers));
-        assert_non_null(forward_resolve(f, cases[i].name, on_done, &o));
+        assert_non_null(forward_resolve(f, cases[i].name, 0, on_done, &o));
         want[cases[i].who]++;
         while (servers[cases[i].who].queries < want[cases[i].who])
             event_base_loop(base, EVLOOP_ONCE);
@@ -489,7 +518,7 @@ static void test_given_again(void **state)
             kept_ask(forwarder_kept(f), &key);
         for (unsigned n = 0; n < 3; n++) {
             struct outcome o = {.inside = true};
-            assert_non_null(forward_resolve(f, "www.x.org", on_done, &o));
+            assert_non_null(forward_resolve(f, "www.x.org", 0, on_done, &o));
             o.inside = false;
             while (!o.calls)
                 event_base_loop(base, EVLOOP_ONCE);
@@ -556,6 +585,7 @@ int main(void)
         REPORT("-", test_too_many),      REPORT("D07", test_ids_vary),
         REPORT("-", test_asked_once),    REPORT("-", test_zones),
         REPORT("D06", test_given_again), REPORT("-", test_resolver_words),
+        REPORT("D06", test_kept_alone),
     };
     base = event_base_new();
     int r = unit_run(tests, ARRAY_SIZE(tests));

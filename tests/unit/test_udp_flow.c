@@ -11,6 +11,7 @@
 
 #include <event2/event.h>
 
+#include "attribution/places.h"
 #include "attribution/who.h"
 #include "audit/submit.h"
 #include "base/fd.h"
@@ -152,6 +153,7 @@ static struct world *open_world(void)
                                 .submit = submit_new(w->base, w->requests, w->ipc)};
     assert_non_null(w->engine.policy);
     assert_non_null(w->engine.names);
+    assert_true(engine_make_places(&w->engine, FILES));
     w->udp = udp_new(&w->engine, w->ipc, FILES);
     assert_non_null(w->udp);
     make_sockets(w);
@@ -168,6 +170,8 @@ static void close_world(struct world *w)
     submit_free(w->engine.submit);
     who_free(w->engine.who);
     forwarder_free(w->engine.forwarder);
+    places_free(w->engine.judging);
+    places_free(w->engine.asking);
     policy_unref(w->engine.policy);
     requests_free(w->requests);
     ipc_free(w->ipc);
@@ -353,11 +357,11 @@ static void test_the_oldest_makes_room(void **state)
         open_well(w);
         w->flow.src_port++;
     }
-    wait_for_records(w, FILES + FILES - FILES / 8);
+    wait_for_records(w, FILES + FILES - FILES / 4);
     size_t limits = 0;
     for (size_t i = 0; i < w->keeper.n; i++)
         limits += strcmp(w->keeper.error[i], "limit") == 0;
-    assert_int_equal(limits, FILES - FILES / 8);
+    assert_int_equal(limits, FILES - FILES / 4);
     close_world(w);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The table of UDP flows: found by 4-tuple, let go by age, bounded in all and for each process. */
+ * The table of UDP flows: found by 4-tuple, let go by age, bounded, and fair. */
 #include "unit/report.h"
 
 #include <netinet/in.h>
@@ -20,19 +20,36 @@ static struct flow_key flow(uint16_t port)
                              .proto = IPPROTO_UDP};
 }
 
+static struct udp_table *table;
+static struct udp_entry *gone; /* the one that gave way last */
+
+static void give_way(struct udp_entry *e)
+{
+    gone = e;
+    udp_table_remove(table, e);
+}
+
+static struct udp_table *table_new(void)
+{
+    gone = NULL;
+    table = udp_table_new(MAX, give_way);
+    assert_non_null(table);
+    return table;
+}
+
 /* The i-th entry, of process pid, used at the i-th millisecond. */
 static struct udp_entry *put(struct udp_table *t, size_t i, uint32_t pid)
 {
     entries[i] = (struct udp_entry){
         .key = flow((uint16_t)(1000 + i)), .owner = {.pid = pid, .start_ns = 7}, .may_go = true};
-    udp_table_add(t, &entries[i], i);
+    assert_int_equal(udp_table_add(t, &entries[i], i), 0);
     return &entries[i];
 }
 
 static void test_found_by_the_whole_tuple(void **state)
 {
     (void)state;
-    struct udp_table *t = udp_table_new(MAX);
+    struct udp_table *t = table_new();
     for (size_t i = 0; i < 8; i++)
         put(t, i, 1);
     for (size_t i = 0; i < 8; i++)
@@ -60,7 +77,7 @@ static void test_found_by_the_whole_tuple(void **state)
 static void test_idle_by_its_own_measure(void **state)
 {
     (void)state;
-    struct udp_table *t = udp_table_new(MAX);
+    struct udp_table *t = table_new();
     struct udp_entry *e = put(t, 0, 1);
     udp_table_use(t, e, 1000, 60);
     assert_false(udp_entry_is_idle(e, 1000));
@@ -74,57 +91,59 @@ static void test_idle_by_its_own_measure(void **state)
     udp_table_free(t);
 }
 
-static void test_the_least_recently_used_goes(void **state)
+static void test_the_least_recently_used_of_most_goes(void **state)
 {
     (void)state;
-    struct udp_table *t = udp_table_new(MAX);
-    const struct process_key stranger = {.pid = 99, .start_ns = 7};
-    struct udp_entry *goes = NULL;
-    for (size_t i = 0; i < MAX; i++) {
-        assert_true(udp_table_room(t, &stranger, &goes));
-        put(t, i, (uint32_t)i % 4);
-    }
-    assert_false(udp_table_room(t, &stranger, &goes));
-    assert_ptr_equal(goes, &entries[0]);
-    udp_table_use(t, &entries[0], 100, 60);
-    entries[1].may_go = false;
-    assert_false(udp_table_room(t, &stranger, &goes));
-    assert_ptr_equal(goes, &entries[2]);
-    udp_table_remove(t, goes);
-    assert_true(udp_table_room(t, &stranger, &goes));
-    for (size_t i = 0; i < MAX; i++)
-        entries[i].may_go = false;
-    put(t, MAX, 5)->may_go = false;
-    assert_false(udp_table_room(t, &stranger, &goes));
-    assert_null(goes); /* none may */
+    struct udp_table *t = table_new();
+    put(t, 0, 2); /* somebody else's, and older than all */
+    for (size_t i = 1; i < MAX; i++)
+        put(t, i, 1);
+    assert_null(gone);
+    udp_table_use(t, &entries[1], 100, 60);
+    put(t, MAX, 3);
+    assert_ptr_equal(gone, &entries[2]);
+    put(t, MAX + 1, 1); /* one that has most takes its own */
+    assert_ptr_equal(gone, &entries[3]);
+    put(t, MAX + 2, 4);
+    assert_ptr_equal(gone, &entries[4]);
+    assert_ptr_equal(udp_table_find(t, &entries[0].key), &entries[0]);
     udp_table_free(t);
 }
 
-static void test_one_process_has_half_at_most(void **state)
+/* A process for each flow wins nothing over those who came before: the oldest goes. */
+static void test_of_equals_the_first_goes(void **state)
 {
     (void)state;
-    struct udp_table *t = udp_table_new(MAX);
-    const struct process_key greedy = {.pid = 1, .start_ns = 7}, again = {.pid = 1, .start_ns = 8};
-    struct udp_entry *goes = NULL;
-    put(t, 0, 2); /* somebody else's, and older */
-    for (size_t i = 1; i <= MAX / 2; i++) {
-        assert_true(udp_table_room(t, &greedy, &goes));
-        put(t, i, 1);
+    struct udp_table *t = table_new();
+    for (size_t i = 0; i < MAX; i++)
+        put(t, i, (uint32_t)i);
+    for (size_t i = MAX; i < 2 * MAX; i++) {
+        put(t, i, (uint32_t)i);
+        assert_ptr_equal(gone, &entries[i - MAX]);
     }
-    assert_false(udp_table_room(t, &greedy, &goes));
-    assert_ptr_equal(goes, &entries[1]);           /* of its own */
-    assert_true(udp_table_room(t, &again, &goes)); /* a pid that was used again is another */
-    /* Another program of the same process is the same process. */
-    const struct process_key executed = {.pid = 1, .exec_id = 3, .start_ns = 7};
-    assert_false(udp_table_room(t, &executed, &goes));
+    udp_table_free(t);
+}
+
+static void test_another_owner(void **state)
+{
+    (void)state;
+    struct udp_table *t = table_new();
+    const struct process_key other = {.pid = 9, .start_ns = 7};
+    for (size_t i = 0; i < MAX; i++)
+        put(t, i, 1);
+    for (size_t i = 0; i < MAX / 2 + 1; i++)
+        assert_int_equal(udp_table_change_owner(t, &entries[MAX - 1 - i], &other), 0);
+    put(t, MAX, 1);
+    assert_ptr_equal(gone, &entries[MAX - 1]); /* his who has most now */
     udp_table_free(t);
 }
 
 static const struct unit_test tests[] = {
     REPORT("-", test_found_by_the_whole_tuple),
     REPORT("-", test_idle_by_its_own_measure),
-    REPORT("R07", test_the_least_recently_used_goes),
-    REPORT("R07", test_one_process_has_half_at_most),
+    REPORT("R07", test_the_least_recently_used_of_most_goes),
+    REPORT("R07", test_of_equals_the_first_goes),
+    REPORT("R07", test_another_owner),
 };
 
 int main(void)
