@@ -14,7 +14,7 @@ build='gcc libc6-dev make clang bpftool|linux-tools-generic libbpf-dev libevent-
     libnetfilter-queue-dev libyaml-dev pkg-config|pkgconf iptables'
 tests='libcmocka-dev nginx|nginx-light unbound bind9-dnsutils|dnsutils curl iproute2 openssl jq
     mawk|gawk util-linux procps sudo strace slirp4netns openssh-client openssh-server git
-    bash-completion zsh fish man-db mandoc dpkg-dev'
+    bash-completion zsh fish man-db mandoc dpkg-dev knot-dnsutils ngtcp2-client ngtcp2-server'
 # For virtual machines with other kernels, see tests/vm.
 vm='debootstrap debian-archive-keyring e2fsprogs cpio xz-utils busybox-static kmod'
 # Those that the filter is measured beside, see tests/bench.

@@ -207,4 +207,41 @@ GO
         skip - "Go" "this one cannot build a program: $(tail -n 1 "$LAB/log/go.log")"
     fi
 fi
+
+# DNS over TLS: TLS like any other, by address where no name is said.
+if has D05 "kdig, DNS over TLS" kdig; then
+    dot=(kdig "@$RESOLVER_IP" +tls +short +retry=0 +timeout=10 allowed.example)
+    policy "$RESOLVER_IP:853"
+    behind -- "${dot[@]}"
+    check_equal - "kdig, DNS over TLS, by an address rule" "$ALLOWED_IP allowed" \
+        "$(cat "$OUT") $(record_field '.event == "connect" and .type == "https"' .outcome)"
+    policy allowed.example "$RESOLVER_IP:53" "$RESOLVER_IP:53/udp"
+    syns=$(lab_syns "$RESOLVER_IP")
+    behind -- "${dot[@]}"
+    check_equal D05 "kdig, DNS over TLS: refused without a rule" "0 denied" \
+        "$(($(lab_syns "$RESOLVER_IP") - syns)) $(record_field '.event == "connect"' .outcome)"
+fi
+
+# HTTP/3. curl has none here; this one is of GnuTLS and ngtcp2.
+server=$(PATH=$PATH:/usr/sbin command -v gtlsserver)
+if has - "a QUIC client" gtlsclient && has - "a QUIC client" "${server:-gtlsserver}"; then
+    lab_start quic nsenter --net="$LAB/net" -- "$server" -q -d "$W" "$THIRD_IP" 4433 \
+        "$LAB/ca/good.key" "$LAB/ca/good.crt"
+    listens() { in_net ss -Hlun "src $THIRD_IP:4433" | grep -q 4433; }
+    wait_for 10 listens
+    h3=(sh -c 'rm -rf "$TMPDIR/h3" && mkdir "$TMPDIR/h3" && timeout 20 gtlsclient -q \
+        --exit-on-all-streams-close --download="$TMPDIR/h3" --timeout=10s third.example 4433 \
+        https://third.example:4433/small >/dev/null 2>&1; wc -c <"$TMPDIR/h3/small"')
+    policy dns:third.example "$THIRD_IP:4433/udp"
+    behind -- "${h3[@]}"
+    check_equal - "a QUIC client, by an address rule" "1024 udp allowed third.example" \
+        "$(cat "$OUT") $(record_field '.event == "connect"' '"\(.proto) \(.outcome) \(.host)"')"
+    policy dns:third.example third.example:4433
+    before=$(lab_packets "$THIRD_IP" udp)
+    behind -- "${h3[@]}"
+    check_equal - "a QUIC client: refused where the rule is for TCP" "0 udp denied" \
+        "$(($(lab_packets "$THIRD_IP" udp) - before)) $(record_field '.event == "datagram"' \
+            '"\(.proto) \(.outcome)"')"
+    lab_stop quic
+fi
 replayed
