@@ -82,7 +82,7 @@ check_equal P09 "no number stands for two connections" "" \
     "$(jq -r 'select(.event == "connect") | .conn' "$LOG" | sort | uniq -d)"
 
 # What the first one learnt counts in both: source ports choose the loop, so thirty meet both.
-third="for ((i = 0; i < 30; i++)); do connect_once -r $THIRD_IP 7 5; done | sort | uniq -c"
+third="for ((i = 0; i < 30; i++)); do connect_once -r $THIRD_IP 7 5 & done | sort | uniq -c"
 check_equal - "a name that was not looked up counts in none" "30 ECONNRESET" \
     "$(inside "$third" | xargs)"
 inside 'dig +short third.example' >/dev/null
