@@ -234,12 +234,20 @@ static void fail(struct exchange *x, int status)
     conclude(x, &r);
 }
 
+/* Whether the answers of whoever was asked bind names to machines: the filter's own resolvers, and
+ * servers that a rule lets the client ask on the port of DNS. A rule for another port says that the
+ * client may talk to that server, and not that the server says where other names lie. */
+static bool teaches(const struct exchange *x)
+{
+    return x->question.is_host && (x->self || x->subject.flow.dst_port == 53);
+}
+
 /* What is learnt is in the log: of more addresses than a record holds, there are more records. */
 static void learn(struct exchange *x, const struct dns_answer *a, struct record *r)
 {
     int status;
     for (size_t i = 0; i < a->n_addresses; i++) {
-        if (x->question.is_host)
+        if (teaches(x))
             engine_learn(x->engine, x->question.host, a->addresses[i].ip, a->addresses[i].ttl);
         if (r->n_answers == RECORD_ANSWERS_MAX) {
             (void)submit_record(x->engine->submit, r, NULL, NULL, &status);
@@ -317,7 +325,9 @@ static void deny_too_much(struct exchange *x)
 static void forward(struct exchange *x)
 {
     const struct resolver_address named = named_resolver(x);
-    const int how = (x->tcp ? FORWARD_TCP : 0) | (x->paid == ASKING_FREE ? FORWARD_KEPT : 0);
+    /* A rule that lets the client ask a server over TCP lets nothing go there over UDP. */
+    const int tcp = !x->tcp ? 0 : x->self ? FORWARD_TCP : FORWARD_TCP_ALONE;
+    const int how = tcp | (x->paid == ASKING_FREE ? FORWARD_KEPT : 0);
     x->forward = forward_query(x->engine->forwarder, &x->question, x->query,
                                x->self ? NULL : &named, how, on_answer, x);
     if (x->forward)

@@ -133,7 +133,7 @@ static bool is_same(const struct inquiry *a, const struct inquiry *b)
 {
     size_t skip = FORWARD_PREFIX + 2;
     return a->out_len == b->out_len && a->tcp_when_cut == b->tcp_when_cut &&
-           a->n_resolvers == b->n_resolvers &&
+           a->tcp_alone == b->tcp_alone && a->n_resolvers == b->n_resolvers &&
            memcmp(a->resolvers, b->resolvers, a->n_resolvers * sizeof(*a->resolvers)) == 0 &&
            memcmp(a->out + skip, b->out + skip, FORWARD_PREFIX + a->out_len - skip) == 0;
 }
@@ -251,8 +251,9 @@ struct forward_query *forward_query(struct forwarder *f, const struct dns_questi
     if (!new)
         return NULL;
     new->question = *q;
-    new->tcp_when_cut = how &FORWARD_TCP;
-    new->only_kept = how &FORWARD_KEPT;
+    new->tcp_when_cut = (how & FORWARD_TCP) != 0;
+    new->tcp_alone = (how & FORWARD_TCP_ALONE) != 0;
+    new->only_kept = (how & FORWARD_KEPT) != 0;
     size_t len = dns_write_query(q, query, 0, new->out + FORWARD_PREFIX,
                                  FORWARD_QUERY_ROOM - FORWARD_PREFIX);
     return inquire(new, len, only, done, context);
@@ -265,7 +266,7 @@ struct forward_query *forward_resolve(struct forwarder *f, const char *host, int
     if (!new)
         return NULL;
     new->tcp_when_cut = true;
-    new->only_kept = how &FORWARD_KEPT;
+    new->only_kept = (how & FORWARD_KEPT) != 0;
     size_t len = dns_write_query_name(host, 0, new->out + FORWARD_PREFIX,
                                       FORWARD_QUERY_ROOM - FORWARD_PREFIX);
     if (len && dns_read_query(new->out + FORWARD_PREFIX, len, &new->question, NULL))

@@ -37,7 +37,8 @@ typedef void forward_done(void *context, int status, const void *message, size_t
 
 /* How to ask. */
 enum forward_how {
-    FORWARD_TCP = 1,  /* an answer that was cut is asked for again over TCP, else given as it is */
+    FORWARD_TCP = 1, /* an answer that was cut is asked for again over TCP, else given as it is */
+    FORWARD_TCP_ALONE = 4, /* asked over TCP, and never over UDP */
     FORWARD_KEPT = 2, /* only a kept answer counts, or one that is on its way: nothing may leave */
 };
 /* Sends a client's query on; `only`, where not NULL, is the one resolver to ask, else those of the

@@ -43,7 +43,7 @@ struct inquiry {
     struct dns_question question;
     struct resolver_address resolvers[RESOLVERS_MAX];
     size_t n_resolvers;
-    bool tcp_when_cut, only_kept;
+    bool tcp_when_cut, tcp_alone, only_kept;
     struct kept_key key;
 
     size_t tries;               /* begun so far */

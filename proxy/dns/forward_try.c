@@ -102,7 +102,7 @@ static int64_t try_end(const struct inquiry *q)
     return MIN(now_ms() + round_ms[(q->tries - 1) / q->n_resolvers], q->give_up);
 }
 
-/* The answer was cut: the same resolver is asked over TCP. */
+/* The same resolver is asked over TCP, as its answer was cut, or as nothing else may be. */
 static int begin_tcp(struct inquiry *q)
 {
     inquiry_drop_try(q);
@@ -121,7 +121,7 @@ static int begin_try(struct inquiry *q)
     inquiry_drop_try(q);
     q->tries++;
     q->try_until = try_end(q);
-    q->status = begin_udp(q);
+    q->status = q->tcp_alone ? begin_tcp(q) : begin_udp(q);
     if (!q->status)
         return 0;
     inquiry_drop_try(q);

@@ -84,6 +84,15 @@ static void learn_one(struct event_names *n, const char *name, struct fields *f,
         names_learn(n->names, CLIENT, name, address, ttl, n->now);
 }
 
+/* What a server of the client's choice says binds names only on the port of DNS (names.md). */
+static bool resolver_teaches(struct fields *f)
+{
+    const char *resolver = fields_text(f, "resolver");
+    uint64_t port = 53;
+    fields_number(f, "dst_port", UINT16_MAX, &port);
+    return !resolver || strcmp(resolver, "self") == 0 || port == 53;
+}
+
 /* A logged answer has `answers`, one written by hand `ips` and one `ttl`. */
 void event_names_answer(struct event_names *n, struct fields *f)
 {
@@ -96,7 +105,7 @@ void event_names_answer(struct event_names *n, struct fields *f)
         return;
     }
     /* Names that are no hosts are looked up too, and nothing is learnt of them. */
-    if (name_normalize(name, strlen(name), host) < 0)
+    if (name_normalize(name, strlen(name), host) < 0 || !resolver_teaches(f))
         host[0] = '\0';
     fields_number(f, "ttl", UINT32_MAX, &ttl);
     for (size_t i = 0; i < json_array_size(ips); i++)
