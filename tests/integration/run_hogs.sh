@@ -85,7 +85,7 @@ check - "half: everything is given back" wait_for 20 small
 truncate -s 4M "$LAB/www/big"
 hog deaf "$THIRD_IP" 80 800 "$LAB/www/get"
 pipes() { find "/proc/$proxy/fd" -mindepth 1 -lname 'pipe:*' | wc -l; }
-full() { [ "$(pipes)" -ge $((pipes_all / 2)) ]; }
+full() { [ "$(pipes)" -ge $((pipes_all / 3)) ]; }
 check - "deaf: it holds pipes" wait_for 20 full
 served deaf
 check R07 "deaf: it has not all of the pipes ($(pipes) of $pipes_all ends)" \

@@ -82,9 +82,16 @@ left_state()
     echo "cgroups with processes: $(left_populated)"
 }
 
+# The kernel tries its own addresses out for a moment.
+left_settled()
+{
+    [ -z "$(ip -o -6 address show tentative)" ]
+}
+
 # left_before: what is there now is what must be there again.
 left_before()
 {
+    wait_for 10 left_settled
     left_state >"$LAB/work/before"
 }
 

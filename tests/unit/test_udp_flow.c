@@ -154,6 +154,7 @@ static struct world *open_world(void)
     assert_non_null(w->engine.policy);
     assert_non_null(w->engine.names);
     assert_true(engine_make_places(&w->engine, FILES));
+    assert_int_equal(limits_init(&w->engine.limits, FILES), 0);
     w->udp = udp_new(&w->engine, w->ipc, FILES);
     assert_non_null(w->udp);
     make_sockets(w);
@@ -167,6 +168,7 @@ static void close_world(struct world *w)
         event_base_loop(w->base, EVLOOP_ONCE);
     assert_int_equal(w->engine.active, 0);
     udp_free(w->udp);
+    limits_release(&w->engine.limits);
     submit_free(w->engine.submit);
     who_free(w->engine.who);
     forwarder_free(w->engine.forwarder);
