@@ -10,6 +10,7 @@ enum {
     RING_BYTES = 8 << 20,
     REFUSALS_BYTES = 128 << 10,
     FLOWS_MAX = 65536,
+    TOLD_MAX = 8192, /* a power of two */
 };
 
 const volatile struct attribution_settings settings;
@@ -62,6 +63,11 @@ static __always_inline void process_key_of(const struct task_struct *task, struc
     key->pid = task->tgid;
     key->exec_id = task->self_exec_id;
     key->start_ns = task->group_leader->start_boottime;
+}
+
+static __always_inline int same_process(const struct process_key *a, const struct process_key *b)
+{
+    return a->pid == b->pid && a->exec_id == b->exec_id && a->start_ns == b->start_ns;
 }
 
 /* In cgroup v2. The helper for it is not offered to sockops everywhere. */

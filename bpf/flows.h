@@ -38,11 +38,6 @@ static __always_inline int netns_wanted(__u64 cookie)
     return !settings.netns_cookie || cookie == settings.netns_cookie;
 }
 
-static __always_inline int same_process(const struct process_key *a, const struct process_key *b)
-{
-    return a->pid == b->pid && a->exec_id == b->exec_id && a->start_ns == b->start_ns;
-}
-
 static __always_inline void flow_delete(const struct flow_key *key)
 {
     if (!bpf_map_delete_elem(&flows, key))
@@ -84,44 +79,21 @@ static __always_inline void datagram_record(const struct flow_key *key, struct f
         known->touched = flow_counts.epoch;
 }
 
-/* 0: nobody has asked for one yet. */
-static __always_inline __u64 socket_cookie(const struct sock *sk)
-{
-    return BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-}
-
-/* A socket gets its cookie when it begins to connect, before it has a source port: kprobes may only
- * read it. By the cookie an entry is known to be this socket's: one that asks in vain for a 4-tuple
- * that is taken (EADDRNOTAVAIL) ends with the other's addresses.
+/* The socket has closed. One that asks in vain for a 4-tuple that is taken (EADDRNOTAVAIL) ends
+ * with the other's addresses: by the cookie an entry is known to be this socket's.
  *
  * A connection that ends before it was established is never accepted, so its entry would wait for
  * another. Of one that was established the entry stays for a while, marked, and is the keeper's to
- * delete: its process may be gone before it is accepted. The port is read where it stays when the
- * socket has given it back (net/ipv4/tcp.c, tcp_set_state). */
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_state, const struct sock *sk, int before, int now)
+ * delete: its process may be gone before it is accepted. */
+static __always_inline void connection_end(const struct flow_key *key, __u64 socket, __u32 before)
 {
-    if (sk->sk_protocol != PROTO_TCP || !netns_wanted(sk->__sk_common.skc_net.net->net_cookie))
-        return 0;
-    if (now == STATE_SYN_SENT)
-        bpf_get_socket_cookie((void *)sk);
-    if (now != STATE_CLOSE)
-        return 0;
-    const struct flow_key key = {
-        .src_ip = sk->__sk_common.skc_rcv_saddr,
-        .dst_ip = sk->__sk_common.skc_daddr,
-        .src_port = bpf_ntohs(BPF_CORE_READ((const struct inet_sock *)sk, inet_sport)),
-        .dst_port = bpf_ntohs(sk->__sk_common.skc_dport),
-        .proto = PROTO_TCP,
-    };
-    struct flow_owner *known = bpf_map_lookup_elem(&flows, &key);
-    if (!known || known->socket != socket_cookie(sk))
-        return 0;
+    struct flow_owner *known = bpf_map_lookup_elem(&flows, key);
+    if (!known || known->socket != socket)
+        return;
     if (before == STATE_SYN_SENT) {
-        flow_delete(&key);
-        return 0;
+        flow_delete(key);
+        return;
     }
     known->touched = flow_counts.epoch;
     known->ended = 1;
-    return 0;
 }

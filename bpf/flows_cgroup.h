@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT
- * Flow → owner by cgroup hooks, which every kernel allows. For TCP one hook knows both: it is
- * called by tcp_connect(), for whoever connects. For UDP connect and sendmsg know who, but not the
- * 4-tuple; they leave the owner with the socket. The first datagram on its way out knows the
- * 4-tuple, but not who; it takes the owner from the socket to the map. */
+ * Flow → owner by cgroup hooks, which every kernel allows, and never skips: a program of tracing is
+ * left out where its like was preempted on the same processor (kernel/bpf/trampoline.c,
+ * bpf_prog_get_recursion_context()), and cgroup programs have no such guard.
+ *
+ * So TCP is theirs on every way: one hook knows both, it is called by tcp_connect(), for whoever
+ * connects. For UDP, on the cgroup way, connect and sendmsg know who, but not the 4-tuple; they
+ * leave the owner with the socket. The first datagram on its way out knows the 4-tuple, but not
+ * who; it takes the owner from the socket to the map. */
 #pragma once
 
 #include "bpf/flows.h"
@@ -56,10 +60,26 @@ int on_sendmsg4(struct bpf_sock_addr *ctx)
     return 1;
 }
 
+/* The kernel tells of the socket's states from here on. */
+static __always_inline void connection_begins(struct bpf_sock_ops *ctx, const struct flow_key *key)
+{
+    struct flow_owner owner = {.netns_cookie = bpf_get_netns_cookie(ctx)};
+    if (!netns_wanted(owner.netns_cookie))
+        return;
+    if (owner_of_current(&owner)) /* a subflow of MPTCP that the kernel adds by itself */
+        owner.process.pid = 0;
+    owner.socket = bpf_get_socket_cookie(ctx);
+    connection_record(key, &owner);
+    bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+}
+
+/* tcp_set_state() tells of a state before it gives the port back. */
 SEC("sockops")
 int on_sockops(struct bpf_sock_ops *ctx)
 {
-    if (ctx->op != BPF_SOCK_OPS_TCP_CONNECT_CB)
+    const __u32 op = ctx->op;
+    if (op != BPF_SOCK_OPS_TCP_CONNECT_CB &&
+        (op != BPF_SOCK_OPS_STATE_CB || ctx->args[1] != STATE_CLOSE))
         return 1;
     const struct flow_key key = {
         .src_ip = ctx->local_ip4,
@@ -68,13 +88,10 @@ int on_sockops(struct bpf_sock_ops *ctx)
         .dst_port = bpf_ntohl(ctx->remote_port),
         .proto = PROTO_TCP,
     };
-    struct flow_owner owner = {.netns_cookie = bpf_get_netns_cookie(ctx)};
-    if (!netns_wanted(owner.netns_cookie))
-        return 1;
-    if (owner_of_current(&owner)) /* a subflow of MPTCP that the kernel adds by itself */
-        owner.process.pid = 0;
-    owner.socket = bpf_get_socket_cookie(ctx);
-    connection_record(&key, &owner);
+    if (op == BPF_SOCK_OPS_TCP_CONNECT_CB)
+        connection_begins(ctx, &key);
+    else
+        connection_end(&key, bpf_get_socket_cookie(ctx), ctx->args[0]);
     return 1;
 }
 

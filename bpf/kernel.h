@@ -179,36 +179,6 @@ struct css_set {
     struct cgroup *dfl_cgrp;
 };
 
-typedef struct {
-    struct net *net;
-} possible_net_t;
-
-struct in6_addr {
-    struct {
-        __be32 u6_addr32[4];
-    } in6_u;
-};
-
-struct sock_common {
-    __be32 skc_daddr, skc_rcv_saddr;
-    __be16 skc_dport;
-    __u16 skc_num;
-    unsigned short skc_family;
-    possible_net_t skc_net;
-    struct in6_addr skc_v6_daddr;
-    atomic64_t skc_cookie;
-};
-
-struct sock {
-    struct sock_common __sk_common;
-    __u16 sk_protocol;
-};
-
-struct inet_sock {
-    struct sock sk;
-    __be16 inet_sport;
-};
-
 struct sk_buff {
     unsigned char *head;
     __u16 transport_header, network_header;

@@ -7,7 +7,8 @@
 #include "bpf/common.h"
 
 enum {
-    PATH_STEPS = 600, /* a path of PROCESS_PATH_MAX has at most 512 components, then mounts */
+    EXEC_PROGRAMS = 4, /* see process.h */
+    PATH_STEPS = 600,  /* a path of PROCESS_PATH_MAX has at most 512 components, then mounts */
     NAME_LEN_MAX = 255,
 };
 
@@ -19,23 +20,19 @@ struct walk {
     struct mnt_namespace *mntns;
     __u32 off; /* the path so far is buf[off .. PROCESS_PATH_MAX) */
     __u32 passed_root;
+    __u32 program; /* whose walk it is: its place in walks */
     enum walk_end end;
     char
         buf[PROCESS_PATH_MAX + NAME_LEN_MAX + 1]; /* the verifier wants room behind the last name */
 };
 
+/* One for each program that walks: it may be preempted, and another walk on the same processor. */
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, 1);
+    __uint(max_entries, EXEC_PROGRAMS);
     __type(key, __u32);
     __type(value, struct walk);
 } walks SEC(".maps");
-
-static __always_inline struct walk *walk_get(void)
-{
-    const __u32 zero = 0;
-    return bpf_map_lookup_elem(&walks, &zero);
-}
 
 /* From the root of a mount to the place where it is mounted. */
 static __always_inline void walk_mount(struct walk *w, struct vfsmount *mnt)
@@ -70,7 +67,7 @@ static __always_inline void walk_name(struct walk *w, struct dentry *dentry)
 
 static long walk_step(__u32 index, void *context)
 {
-    struct walk *w = walk_get();
+    struct walk *w = bpf_map_lookup_elem(&walks, context);
     if (!w)
         return 1;
     struct dentry *dentry = w->dentry;
@@ -88,6 +85,7 @@ static long walk_step(__u32 index, void *context)
 static __always_inline void walk_path(struct walk *w, const struct path *path,
                                       const struct fs_struct *fs, struct mnt_namespace *mntns)
 {
+    __u32 program = w->program;
     w->dentry = BPF_CORE_READ(path, dentry);
     w->mnt = BPF_CORE_READ(path, mnt);
     w->root_dentry = BPF_CORE_READ(fs, root.dentry);
@@ -96,7 +94,7 @@ static __always_inline void walk_path(struct walk *w, const struct path *path,
     w->off = PROCESS_PATH_MAX;
     w->passed_root = 0;
     w->end = WALK_RUNNING;
-    bpf_loop(PATH_STEPS, walk_step, (void *)0, 0);
+    bpf_loop(PATH_STEPS, walk_step, &program, 0);
     if (w->end == WALK_RUNNING)
         w->end = WALK_CUT;
     if (w->off == PROCESS_PATH_MAX) {

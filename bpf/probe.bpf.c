@@ -8,20 +8,8 @@
 __u32 asking;
 __u32 answered;
 
-SEC("?kprobe/tcp_connect")
-int probe_kprobe_connect(void *ctx)
-{
-    return 0;
-}
-
 SEC("?kprobe/ip_send_skb")
 int probe_kprobe_send(void *ctx)
-{
-    return 0;
-}
-
-SEC("?fentry/tcp_connect")
-int BPF_PROG(probe_fentry_connect, struct sock *sk)
 {
     return 0;
 }

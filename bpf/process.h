@@ -1,16 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT
- * What a process is, told to the keeper at exec, fork and exit, when it is true. Nothing is kept in
- * the kernel: the ring is in order, and a process is in it before it can open a flow. */
+ * What a process is, told to the keeper at exec, fork and exit, when it is true. Nothing of it is
+ * kept in the kernel: the ring is in order, and a process is in it before it can open a flow.
+ *
+ * Where the kernel preempts itself (preempt=full, and every kernel from 7.0 on, where tracepoints
+ * may be preempted too) a program of tracing is left out while another task is in the midst of it
+ * on the same processor (kernel/trace/bpf_trace.c, __bpf_trace_run()). So a fork is told of from a
+ * tracepoint that runs with interrupts off, and an exec by several programs, of which the first
+ * that is run tells. */
 #pragma once
 
 #include "bpf/path.h"
 
+/* As with walks: one for each program. */
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, 1);
+    __uint(max_entries, EXEC_PROGRAMS);
     __type(key, __u32);
     __type(value, struct process_exec);
 } execs SEC(".maps");
+
+/* The execs that were told last, by pid. Where two pids share a place at the same moment, one may
+ * be told twice, which does no harm. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, TOLD_MAX);
+    __type(key, __u32);
+    __type(value, struct process_key);
+} told SEC(".maps");
 
 static __always_inline void exec_ids(struct process_exec *e, const struct task_struct *task)
 {
@@ -104,14 +120,10 @@ static __always_inline __u64 exec_args(struct process_exec *e, const struct task
     return at + len;
 }
 
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+static __always_inline void exec_tell(struct process_exec *e, struct walk *w,
+                                      const struct task_struct *task,
+                                      const struct linux_binprm *bprm)
 {
-    const __u32 zero = 0;
-    struct process_exec *e = bpf_map_lookup_elem(&execs, &zero);
-    struct walk *w = walk_get();
-    if (!e || !w || !followed())
-        return 0;
     __builtin_memset(e, 0, __builtin_offsetof(struct process_exec, data));
     exec_ids(e, task);
     const int argc = bprm->argc;
@@ -121,25 +133,61 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
     __u64 len = exec_args(e, task) + __builtin_offsetof(struct process_exec, data);
     CLAMP(len, sizeof(*e));
     ring_send(e, len);
+}
+
+/* They are run one after another, in the task that executes. Each leaves alone what one before it
+ * has told, so that it is soon over, and the next one seldom finds it busy. */
+static __always_inline int exec_once(__u32 program, const struct task_struct *task,
+                                     const struct linux_binprm *bprm)
+{
+    struct process_key key;
+    if (!followed())
+        return 0;
+    process_key_of(task, &key);
+    const __u32 place = key.pid & (TOLD_MAX - 1);
+    struct process_key *last = bpf_map_lookup_elem(&told, &place);
+    if (!last || same_process(last, &key))
+        return 0;
+    struct process_exec *e = bpf_map_lookup_elem(&execs, &program);
+    struct walk *w = bpf_map_lookup_elem(&walks, &program);
+    if (!e || !w)
+        return 0;
+    w->program = program;
+    exec_tell(e, w, task, bprm);
+    *last = key;
     return 0;
 }
 
-/* The parent is who called fork, whatever CLONE_PARENT makes of it: a child cannot choose its
- * ancestors. */
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+#define EXEC_PROGRAM(n)                                                                            \
+    SEC("tp_btf/sched_process_exec")                                                               \
+    int BPF_PROG(on_exec_##n, struct task_struct *task, int old_pid, struct linux_binprm *bprm)    \
+    {                                                                                              \
+        _Static_assert((n) < EXEC_PROGRAMS, "a place in walks and execs");                         \
+        return exec_once(n, task, bprm);                                                           \
+    }
+
+EXEC_PROGRAM(0)
+EXEC_PROGRAM(1)
+EXEC_PROGRAM(2)
+EXEC_PROGRAM(3)
+
+/* Called by wake_up_new_task() for whoever called fork, with the lock of the run queue held, before
+ * the child can run. The parent is who called, whatever CLONE_PARENT makes of it: a child cannot
+ * choose its ancestors. */
+SEC("tp_btf/sched_wakeup_new")
+int BPF_PROG(on_fork, struct task_struct *child)
 {
     if (child->pid != child->tgid || (child->flags & PF_KTHREAD) || !followed())
         return 0;
     struct process_fork f = {.head.type = PROCESS_FORK};
     process_key_of(child, &f.head.process);
-    process_key_of(parent, &f.parent);
+    process_key_of(bpf_get_current_task_btf(), &f.parent);
     ring_send(&f, sizeof(f));
     return 0;
 }
 
-/* Of the last thread only. One that root has moved to another cgroup ends unseen: its record stays
- * until its pid is used again. */
+/* Of the last thread only. One that root has moved to another cgroup ends unseen, as does one whose
+ * end the kernel leaves out: its record stays until its pid is used again. */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {

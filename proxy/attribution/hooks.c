@@ -9,13 +9,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "attribution/hooks_probe.h"
 #include "attribution/hooks_ring.h"
 #include "attribution/hooks_sweep.h"
+#include "attribution/preempt.h"
 #include "bpf/egress.skel.h"
 
-enum { LINKS_MAX = 20 };
+enum { LINKS_MAX = 24 };
+enum { SETTLE_NS = 50000000, SETTLE_TRIES = 50 };
 
 struct hooks {
     struct egress_bpf *skel;
@@ -37,7 +40,8 @@ static const char *const way_names[] = {
     [ATTACH_CGROUP] = "cgroup",
 };
 
-/* The ways of ATTACH_AUTO. Those that see the call itself know more than cgroup hooks do. */
+/* The ways of ATTACH_AUTO. Those that see the call itself know more than cgroup hooks do, where the
+ * kernel never leaves them out. */
 static const enum attach_way by_preference[] = {ATTACH_FENTRY, ATTACH_KPROBE, ATTACH_CGROUP};
 
 const char *attach_way_name(enum attach_way way)
@@ -49,8 +53,7 @@ const char *attach_way_name(enum attach_way way)
 static bool wanted(const struct hooks *h, const struct bpf_program *program)
 {
     const struct bpf_program *const by_cgroup[] = {
-        h->skel->progs.on_connect4, h->skel->progs.on_sendmsg4, h->skel->progs.on_sockops,
-        h->skel->progs.on_egress};
+        h->skel->progs.on_connect4, h->skel->progs.on_sendmsg4, h->skel->progs.on_egress};
     if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE)
         return h->way == ATTACH_KPROBE;
     if (bpf_program__type(program) == BPF_PROG_TYPE_LSM)
@@ -163,6 +166,16 @@ static struct hooks *attach_by(enum attach_way way, bool lsm, const struct hooks
     return NULL;
 }
 
+/* Whether the kernel may leave out the programs by which this way learns who sends a datagram. Who
+ * is missed would be nobody, or whoever had the same ports a moment before. */
+static int may_be_left_out(enum attach_way way, struct error *error)
+{
+    if (way == ATTACH_CGROUP || !preempt_here())
+        return 0;
+    return error_say(error, -EAGAIN,
+                     "this kernel preempts itself, and leaves such programs out then");
+}
+
 /* The first way that works; those before it are named, each with its reason. */
 static struct hooks *attach_first(bool lsm, const struct hooks_options *o, struct error *error)
 {
@@ -171,7 +184,9 @@ static struct hooks *attach_first(bool lsm, const struct hooks_options *o, struc
     int code = 0;
     for (size_t i = 0; i < ARRAY_SIZE(by_preference); i++) {
         struct error cause;
-        struct hooks *h = attach_by(by_preference[i], lsm, o, &cause);
+        struct hooks *h = NULL;
+        if (!may_be_left_out(by_preference[i], &cause))
+            h = attach_by(by_preference[i], lsm, o, &cause);
         if (h) {
             memcpy(h->why, tried, sizeof tried);
             return h;
@@ -231,6 +246,17 @@ int hooks_catch_up(struct hooks *h)
     return hooks_ring_drain(&h->processes, hooks_ring_filled(&h->processes));
 }
 
+int hooks_settle(struct hooks *h)
+{
+    static const struct timespec pause = {0, SETTLE_NS / SETTLE_TRIES};
+    int code = hooks_catch_up(h);
+    for (int i = 0; code >= 0 && !hooks_caught_up(h) && i < SETTLE_TRIES; i++) {
+        nanosleep(&pause, NULL);
+        code = hooks_catch_up(h);
+    }
+    return code;
+}
+
 bool hooks_caught_up(const struct hooks *h)
 {
     return h->processes.left == 0;
@@ -258,6 +284,15 @@ int hooks_flows_fd(const struct hooks *h)
     return fd < 0 ? -errno : fd;
 }
 
+/* How often the kernel left a program out, because another task was in the midst of it. */
+static uint64_t left_out(const struct bpf_program *program)
+{
+    struct bpf_prog_info info = {0};
+    __u32 len = sizeof info;
+    const int fd = bpf_program__fd(program);
+    return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) ? info.recursion_misses : 0;
+}
+
 struct attribution_lost hooks_lost(const struct hooks *h)
 {
     const struct attribution_lost *lost = (const struct attribution_lost *)&h->skel->bss->lost;
@@ -268,9 +303,20 @@ struct attribution_lost hooks_lost(const struct hooks *h)
     };
 }
 
+uint64_t hooks_execs_missed(const struct hooks *h)
+{
+    const struct bpf_program *const each[] = {h->skel->progs.on_exec_0, h->skel->progs.on_exec_1,
+                                              h->skel->progs.on_exec_2, h->skel->progs.on_exec_3};
+    uint64_t least = UINT64_MAX;
+    for (size_t i = 0; i < ARRAY_SIZE(each); i++)
+        least = MIN(least, left_out(each[i]));
+    return least;
+}
+
 int hooks_sweep(struct hooks *h)
 {
     struct flow_counts *counts = (struct flow_counts *)&h->skel->bss->flow_counts;
+    h->flows.left_out = left_out(h->skel->progs.fentry_send) + left_out(h->skel->progs.kprobe_send);
     return hooks_sweep_map(bpf_map__fd(h->skel->maps.flows), counts, &h->flows);
 }
 

@@ -51,6 +51,9 @@ int hooks_ring_fd(const struct hooks *h) NONNULL(1);
  * so that it returns however fast processes come and go. Returns 1 where there was any, 0, or a
  * negative errno. */
 int hooks_catch_up(struct hooks *h) NONNULL(1);
+/* As hooks_catch_up, and waits for events that are being written, 50 ms at most: whoever writes one
+ * may have been preempted. */
+int hooks_settle(struct hooks *h) NONNULL(1);
 /* Whether the last call left nothing of what was in the ring when it began: an event that is being
  * written holds up those behind it. */
 bool hooks_caught_up(const struct hooks *h) NONNULL(1);
@@ -61,12 +64,16 @@ int hooks_consume(struct hooks *h) NONNULL(1);
 int hooks_flows_fd(const struct hooks *h) NODISCARD NONNULL(1);
 /* Events that found their ring full since the start. */
 struct attribution_lost hooks_lost(const struct hooks *h) NONNULL(1);
+/* Execs since the start for which the kernel may have left out every program: so many at most,
+ * since it counts by program. Where it does not preempt itself, 0. */
+uint64_t hooks_execs_missed(const struct hooks *h) NONNULL(1);
 
 /* Entries in the map of flows: connections by number, and datagram flows. */
 struct hooks_flows {
     uint64_t added;     /* since the start */
     uint64_t displaced; /* the oldest ones, when the map was full; their flows are nobody's */
     uint64_t present;   /* at the last hooks_sweep */
+    uint64_t left_out;  /* datagrams for which the kernel did not run the program, by then */
 };
 /* To be called every few seconds: deletes the entries of connections whose socket closed two calls
  * ago or earlier, and of datagram flows that were silent for as long (the next datagram of such a

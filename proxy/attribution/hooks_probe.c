@@ -48,35 +48,30 @@ int hooks_fail(struct error *error, int code, const char *what)
     return error_set(error, code, "cannot %s", what);
 }
 
-/* Loads those of the programs that are asked for, and attaches them. */
-static int try_programs(struct probe_bpf *skel, struct bpf_program *const program[2],
-                        struct bpf_link *link[2])
+/* Loads the program that is asked for, and attaches it. */
+static int try_program(struct probe_bpf *skel, struct bpf_program *program, struct bpf_link **link)
 {
-    for (size_t i = 0; i < 2 && program[i]; i++)
-        bpf_program__set_autoload(program[i], true);
-    int code = probe_bpf__load(skel);
-    for (size_t i = 0; !code && i < 2 && program[i]; i++) {
-        link[i] = bpf_program__attach(program[i]);
-        code = link[i] ? 0 : -errno;
-    }
-    return code;
+    bpf_program__set_autoload(program, true);
+    const int code = probe_bpf__load(skel);
+    if (code)
+        return code;
+    *link = bpf_program__attach(program);
+    return *link ? 0 : -errno;
 }
 
 static int try_way(enum attach_way way)
 {
     struct hooks_quiet quiet;
-    struct bpf_link *link[2] = {NULL};
+    struct bpf_link *link = NULL;
     hooks_quiet_begin(&quiet);
     struct probe_bpf *skel = probe_bpf__open();
     int code = skel ? 0 : -errno;
     if (skel) {
-        struct bpf_program *const kprobes[] = {skel->progs.probe_kprobe_connect,
-                                               skel->progs.probe_kprobe_send};
-        struct bpf_program *const fentries[] = {skel->progs.probe_fentry_connect,
-                                                skel->progs.probe_fentry_send};
-        code = try_programs(skel, way == ATTACH_KPROBE ? kprobes : fentries, link);
-        bpf_link__destroy(link[0]);
-        bpf_link__destroy(link[1]);
+        code = try_program(skel,
+                           way == ATTACH_KPROBE ? skel->progs.probe_kprobe_send
+                                                : skel->progs.probe_fentry_send,
+                           &link);
+        bpf_link__destroy(link);
         probe_bpf__destroy(skel);
     }
     hooks_quiet_end(&quiet);
@@ -89,8 +84,8 @@ static const char *why(enum attach_way way, int code)
     if (code == -EPERM || code == -EACCES)
         return "this kernel is locked down, or its programs may not be attached";
     if (way == ATTACH_KPROBE)
-        return "this kernel has no kprobes, or not of tcp_connect and ip_send_skb";
-    return "this kernel has no trampolines for programs, or not at tcp_connect and ip_send_skb";
+        return "this kernel has no kprobes, or not of ip_send_skb";
+    return "this kernel has no trampolines for programs, or not at ip_send_skb";
 }
 
 int hooks_probe(enum attach_way way, struct error *error)
@@ -106,18 +101,17 @@ int hooks_probe(enum attach_way way, struct error *error)
 bool hooks_probe_lsm(void)
 {
     struct hooks_quiet quiet;
-    struct bpf_link *link[2] = {NULL};
+    struct bpf_link *link = NULL;
     bool answered = false;
     hooks_quiet_begin(&quiet);
     struct probe_bpf *skel = probe_bpf__open();
     if (skel) {
-        struct bpf_program *const program[] = {skel->progs.probe_lsm, NULL};
-        if (!try_programs(skel, program, link)) {
+        if (!try_program(skel, skel->progs.probe_lsm, &link)) {
             skel->bss->asking = (uint32_t)gettid();
             CLEANUP_FD int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
             answered = fd >= 0 && __atomic_load_n(&skel->bss->answered, __ATOMIC_RELAXED);
         }
-        bpf_link__destroy(link[0]);
+        bpf_link__destroy(link);
         probe_bpf__destroy(skel);
     }
     hooks_quiet_end(&quiet);

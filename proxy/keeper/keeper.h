@@ -67,6 +67,8 @@ struct keeper {
     struct folds *folds;     /* of denials by the guard; other denials are folded by the proxy */
     struct refusals refused; /* by the guard, of this second */
     uint64_t displaced;      /* flows whose owner is told to be lost */
+    uint64_t execs_missed;   /* told to be missed, at most */
+    uint64_t left_out;       /* datagrams whose sender is told to be missed */
     struct policy_file *policies; /* those of the command line first, then what they include */
     size_t n_policies, n_command_line;
     char policy_sha256[65]; /* "" until the roles have loaded all of them */

@@ -138,6 +138,11 @@ void keeper_sweep_flows(struct keeper *k)
     if (displaced != k->displaced)
         tell_lost(k, displaced - k->displaced, "owners of flows made room for newer ones");
     k->displaced = displaced;
+    const uint64_t left_out = hooks_flows(k->hooks).left_out;
+    if (left_out != k->left_out)
+        tell_lost(k, left_out - k->left_out,
+                  "senders of datagrams were missed by the kernel's hooks");
+    k->left_out = left_out;
 }
 
 void keeper_flush_refusals(struct keeper *k)
@@ -163,6 +168,10 @@ void keeper_flush_refusals(struct keeper *k)
         tell_lost(k, lost.processes - s->lost.processes,
                   "events of processes were lost: the ring was full");
     s->lost = lost;
+    const uint64_t missed = hooks_execs_missed(k->hooks);
+    if (missed != k->execs_missed)
+        tell_lost(k, missed - k->execs_missed, "execs at most were missed by the kernel's hooks");
+    k->execs_missed = missed;
     s->n_counts = 0;
     s->told = 0;
 }

@@ -70,6 +70,10 @@ struct process *keeper_process(struct keeper *k, const struct process_id *id)
 static struct process *find_process(struct keeper *k, const struct process_id *id)
 {
     hooks_catch_up(k->hooks);
+    struct process *p = keeper_process(k, id);
+    if (p || hooks_caught_up(k->hooks))
+        return p;
+    hooks_settle(k->hooks);
     return keeper_process(k, id);
 }
 
@@ -203,7 +207,8 @@ static bool process_lives(void *context, const struct process_key *key)
 {
     struct keeper *k = context;
     return hooks_catch_up(k->hooks) >= 0 && hooks_caught_up(k->hooks) &&
-           hooks_lost(k->hooks).processes == 0 && process_table_lives(k->table, key);
+           hooks_lost(k->hooks).processes == 0 && hooks_execs_missed(k->hooks) == 0 &&
+           process_table_lives(k->table, key);
 }
 
 int keeper_listen(struct keeper *k, struct error *error)

@@ -242,6 +242,7 @@ static void seen_release(struct seen *s)
 /* Asks as the keeper does: the ring first, then the flow, then the process. */
 static void ask(struct seen *s)
 {
+    assert_true(hooks_settle(f.hooks) >= 0);
     assert_true(hooks_consume(f.hooks) >= 0);
     assert_int_equal(owner_lookup(f.flows, &s->key, &s->owner), 0);
     assert_true(s->owner.netns_cookie == f.cookie);
