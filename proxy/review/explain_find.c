@@ -4,8 +4,8 @@
 
 #include <errno.h>
 
-#include "rules/process.h"
 #include "rules/policy_struct.h"
+#include "rules/process.h"
 
 /* A policy of those rules of p that `wanted` takes, and of one more; NULL without memory. */
 static struct policy *policy_of(const struct policy *p, bool (*wanted)(const struct rule *r),

@@ -167,8 +167,6 @@ remote-control:
     control-enable: no
 CONF
     lab_start bench-unbound "$LAB/bin/lab-unbound" -d -c "$LAB/conf/bench-unbound.conf"
-    LAB_PIDS[unbound-peer]=${LAB_PIDS[bench-unbound]}
-    unset "LAB_PIDS[bench-unbound]"
 }
 
 # The filter itself, with what it needs to do the same work, and a name among others.
@@ -186,8 +184,8 @@ peer_pids()
     direct) ;;
     # Beside the keeper its roles; its other child is the command's.
     egress) echo "$KEEPER" && pgrep -P "$KEEPER" '^egress-p|^egress-d' ;;
-    nginx) echo "${LAB_PIDS[bench-nginx]}" ;;
-    unbound) echo "${LAB_PIDS[unbound-peer]}" ;;
+    nginx) echo "${LAB_PIDS["bench-nginx"]}" ;;
+    unbound) echo "${LAB_PIDS["bench-unbound"]}" ;;
     *) echo "${LAB_PIDS[$1]}" ;;
     esac
 }
