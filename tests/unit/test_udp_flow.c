@@ -154,7 +154,8 @@ static struct world *open_world(void)
     assert_non_null(w->engine.policy);
     assert_non_null(w->engine.names);
     assert_true(engine_make_places(&w->engine, FILES));
-    assert_int_equal(limits_init(&w->engine.limits, FILES), 0);
+    /* Wide: what is asked here is the table's own bound, which is met first outside too. */
+    assert_int_equal(limits_init(&w->engine.limits, 16 * FILES), 0);
     w->udp = udp_new(&w->engine, w->ipc, FILES);
     assert_non_null(w->udp);
     make_sockets(w);
