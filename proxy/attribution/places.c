@@ -145,6 +145,11 @@ void places_use(struct places *s, struct place *place)
     TAILQ_INSERT_TAIL(&h->places, place, by_use);
 }
 
+struct place *places_oldest_of(const struct place *place)
+{
+    return TAILQ_FIRST(&place->holder->places);
+}
+
 size_t places_weigh(struct places *s, struct place *place, size_t weight)
 {
     if (place->holder) {

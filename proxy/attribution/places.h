@@ -40,5 +40,7 @@ void places_give(struct places *s, struct place *place) NONNULL(1, 2);
 void places_use(struct places *s, struct place *place) NONNULL(1, 2);
 /* How much it holds of something else; 0 when taken. Returns what all together hold then. */
 size_t places_weigh(struct places *s, struct place *place, size_t weight) NONNULL(1, 2);
+/* Of the places of who holds this one, the one that was of use longest ago. */
+struct place *places_oldest_of(const struct place *place) NONNULL(1);
 /* The heaviest place of the process whose places weigh most; NULL where there is none. */
 struct place *places_heaviest(const struct places *s) NONNULL(1);

@@ -128,7 +128,7 @@ void flow_end(struct flow *f, const char *error)
         flow_record_close(f, error);
     udp_table_remove(u->table, &f->entry);
     if (f->admitted)
-        holder_give(&f->holder, LIMIT_FILES, 2);
+        holder_give(&f->holder, LIMIT_FILES, FLOW_FILES);
     f->state = FLOW_ENDED;
     tell_waiters(f, -ECONNABORTED);
     flow_release(f);

@@ -41,6 +41,9 @@ struct flow {
     bool recorded; /* as allowed: so there will be a closing record */
 };
 
+/* Descriptors of one: in the gate and towards the server. */
+enum { FLOW_FILES = 2 };
+
 /* How long a flow stands when nothing passes, in milliseconds. */
 enum {
     /* A client that was never answered asks again within seconds, or gives up. */

@@ -51,10 +51,20 @@ static bool same_flow(const struct flow_key *a, const struct flow_key *b)
            a->dst_port == b->dst_port && a->proto == b->proto;
 }
 
+static struct udp_entry *entry_of(struct place *place)
+{
+    return (struct udp_entry *)((char *)place - offsetof(struct udp_entry, place));
+}
+
 static void give_way(struct place *place)
 {
-    struct udp_entry *e = (struct udp_entry *)((char *)place - offsetof(struct udp_entry, place));
+    struct udp_entry *e = entry_of(place);
     e->yield(e);
+}
+
+struct udp_entry *udp_table_oldest_of(const struct udp_entry *e)
+{
+    return entry_of(places_oldest_of(&e->place));
 }
 
 int udp_table_change_owner(struct udp_table *t, struct udp_entry *e,

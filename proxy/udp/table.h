@@ -49,6 +49,8 @@ int udp_table_change_owner(struct udp_table *t, struct udp_entry *e,
 void udp_table_remove(struct udp_table *t, struct udp_entry *e) NONNULL(1, 2);
 struct udp_entry *udp_table_find(const struct udp_table *t, const struct flow_key *key)
     NONNULL(1, 2);
+/* Of those that e's owner has, the one that was used longest ago; e itself where it is the only. */
+struct udp_entry *udp_table_oldest_of(const struct udp_entry *e) NONNULL(1);
 /* Something passed: it is idle from now on, and for idle_ms at most. */
 void udp_table_use(struct udp_table *t, struct udp_entry *e, uint64_t now_ms, uint64_t idle_ms)
     NONNULL(1, 2);

@@ -85,6 +85,19 @@ static void give_way(struct udp_entry *e)
         flow_fail(f, "limit");
 }
 
+/* Of its process's share; where that is all taken the process's oldest flow makes room, as it would
+ * where the table is full. */
+static bool take_files(struct flow *f)
+{
+    if (holder_take(&f->holder, LIMIT_FILES, FLOW_FILES))
+        return true;
+    struct udp_entry *oldest = udp_table_oldest_of(&f->entry);
+    if (oldest == &f->entry)
+        return false;
+    give_way(oldest);
+    return holder_take(&f->holder, LIMIT_FILES, FLOW_FILES);
+}
+
 void udp_open(struct udp *u, const struct subject *s, const struct verdict *v, const char *name,
               struct udp_waiter *w)
 {
@@ -108,7 +121,7 @@ void udp_open(struct udp *u, const struct subject *s, const struct verdict *v, c
         return;
     }
     STAILQ_INSERT_TAIL(&f->waiters, w, next);
-    f->admitted = !refused && holder_take(&f->holder, LIMIT_FILES, 2);
+    f->admitted = !refused && take_files(f);
     if (!f->admitted)
         flow_fail(f, refused ? "upstream-refused" : "limit");
     else
