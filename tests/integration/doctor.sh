@@ -72,6 +72,27 @@ rm -f "$LAB/log/asked.jsonl"
 asks env
 check - "and no log is made" test ! -e "$LAB/log/asked.jsonl"
 
+# interrupts: ended by a signal while the rehearsal has its directory. Prints what stayed of it.
+rehearses()
+{
+    compgen -G '/tmp/egress-doctor-*' | grep -vxF -- "${before:-none}" >"$LAB/log/rehearsing"
+}
+interrupts()
+{
+    local pid status=0
+    for _ in 1 2 3 4 5; do
+        "$EGRESS" doctor --user "$TESTER" --log "$LAB/log/asked.jsonl" >"$TOLD" 2>&1 &
+        pid=$!
+        wait_for 20 rehearses
+        kill -s "$1" "$pid" 2>/dev/null
+        status=0
+        wait "$pid" || status=$?
+        [ "$status" = 0 ] || break # else it was done before
+    done
+    echo "$status $(compgen -G '/tmp/egress-doctor-*' | grep -vxF -- "${before:-none}")"
+}
+check_equal - "ended in the midst of it, nothing stays" "143 " "$(interrupts TERM)"
+
 # in_mounts SCRIPT COMMAND…: the command in mounts that the script changed.
 in_mounts()
 {
