@@ -18,6 +18,7 @@
 
 #define UDP_SOCKETS 4
 #define BATCH       64
+#define STREAMS_MIN 8
 /* Datagrams whose process is being asked for at once; more are dropped, as a full socket would. */
 #define UDP_PENDING 4096
 
@@ -181,10 +182,20 @@ void dns_server_drain(struct dns_server *s)
             ;
 }
 
-struct dns_server *dns_server_new(struct engine *e, const struct resolver *self, size_t n)
+/* Streams are not counted with other connections (session/limits.c), so they must not take what is
+ * meant for those. */
+static struct streams *make_streams(struct engine *e, size_t files)
+{
+    struct stream_limits limits = stream_limits;
+    limits.streams = MIN(MAX(files / 16, STREAMS_MIN), limits.streams);
+    return streams_new(e, &limits);
+}
+
+struct dns_server *dns_server_new(struct engine *e, const struct resolver *self, size_t n,
+                                  size_t files)
 {
     struct dns_server *s = calloc(1, sizeof *s);
-    struct streams *streams = streams_new(e, &stream_limits);
+    struct streams *streams = make_streams(e, files);
     if (!s || !streams) {
         free(s);
         streams_free(streams);

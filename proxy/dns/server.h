@@ -14,9 +14,10 @@
 struct dns_server;
 
 /* self: addresses that the client's resolv.conf names; a query to one of them is a query to the
- * filter itself, and the host's resolvers are asked. Copied. */
-struct dns_server *dns_server_new(struct engine *e, const struct resolver *self, size_t n) NODISCARD
-    NONNULL(1);
+ * filter itself, and the host's resolvers are asked. Copied. files: descriptors that may be open,
+ * of which streams have a part. */
+struct dns_server *dns_server_new(struct engine *e, const struct resolver *self, size_t n,
+                                  size_t files) NODISCARD NONNULL(1);
 void dns_server_free(struct dns_server *s); /* accepts NULL */
 
 /* Serves a UDP socket that is bound to port 53 with IP_PKTINFO (borrowed). loopback: it is in the

@@ -225,7 +225,7 @@ static int make_stages(struct proxy_role *p, const struct role_args *args, struc
     const bool limited = limits_init(&e->limits, p->files) < 0 || !engine_make_places(e, p->files);
     e->forwarder = forwarder_new(e->base, resolvers, n_resolvers);
     p->deadline = event_new(e->base, -1, 0, on_deadline, p);
-    e->dns = dns_server_new(e, self, n_self);
+    e->dns = dns_server_new(e, self, n_self, p->files);
     p->udp = udp_new(e, p->keeper, p->files);
     if (p->udp && is_first(p))
         p->datagrams = datagrams_new(e, p->udp, role_fd(args, "peer"), on_last_packet, p);

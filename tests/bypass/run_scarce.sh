@@ -49,6 +49,13 @@ works "others are served all the same"
 denied "while descriptors are few"
 : >"$INSIDE/go"
 wait_for 20 test -s "$INSIDE/hog.out"
+# The same with streams of DNS, which ask nothing.
+inside "hog $RESOLVER_IP 53 300 $INSIDE/mute >mute.out 2>&1 &"
+check - "a hog asks for more streams of DNS than there are descriptors" \
+    wait_for 20 test -e "$INSIDE/mute.open"
+works "streams of DNS do not take them all"
+: >"$INSIDE/mute"
+wait_for 20 test -s "$INSIDE/mute.out"
 inside_stop
 check_equal R07 "and the log is whole" 0 "$("$filter" verify --quiet "$LOG"; echo $?)"
 EGRESS=$filter
