@@ -8,14 +8,17 @@
 
 void json_put_comma(struct buffer *out)
 {
-    if (out->len && !strchr("{[:", out->data[out->len - 1]))
+    const char last = out->len ? out->data[out->len - 1] : '{';
+    if (last != '{' && last != '[' && last != ':')
         buffer_add_char(out, ',');
 }
 
 void json_put_key(struct buffer *out, const char *name)
 {
     json_put_comma(out);
-    buffer_printf(out, "\"%s\":", name);
+    buffer_add_char(out, '"');
+    buffer_add_string(out, name);
+    buffer_add(out, "\":", 2);
 }
 
 size_t utf8_length(const char *data, size_t len, uint32_t *code)
@@ -148,5 +151,5 @@ void json_put_bool(struct buffer *out, const char *name, bool value)
 void json_put_number(struct buffer *out, const char *name, uint64_t value)
 {
     json_put_key(out, name);
-    buffer_printf(out, "%" PRIu64, MIN(value, (uint64_t)INT64_MAX));
+    buffer_add_number(out, MIN(value, (uint64_t)INT64_MAX));
 }

@@ -13,22 +13,30 @@
 
 #include "audit/chain.h"
 #include "audit/record_line.h"
+#include "audit/told.h"
 #include "base/fd.h"
 
 #define LOG_MODE       0640
-#define NEWEST_STEP_US 1000000 /* a clock that steps back less than this is held instead */
+#define NEWEST_STEP_US 1000000      /* a clock that steps back less than this is held instead */
+#define LINES_KEPT     (256 * 1024) /* memory that is kept between writes */
+
+/* Where the chain stands. */
+struct link {
+    uint64_t seq;
+    uint8_t hash[SHA256_LEN];
+    uint64_t ts_us; /* of the newest record of this run */
+};
 
 struct log {
     int fd;
     char *path;
     enum log_args args;
     struct digest *digest;
-    uint64_t seq;
-    uint8_t hash[SHA256_LEN];
-    uint64_t ts_us; /* of the newest record of this run */
-    off_t end;      /* where the newest record ends */
-    bool torn;      /* the file does not end in a newline: the next record brings one */
-    struct buffer line;
+    struct told *told;
+    struct link written, newest; /* newest: with those that wait */
+    off_t end;                   /* where the newest written record ends */
+    bool torn;           /* the file does not end in a newline: the next record brings one */
+    struct buffer lines; /* of those that wait; before them a newline, in case it is needed */
 };
 
 void log_close(struct log *log)
@@ -37,7 +45,8 @@ void log_close(struct log *log)
         return;
     fd_close(&log->fd);
     digest_free(log->digest);
-    buffer_release(&log->line);
+    told_free(log->told);
+    buffer_release(&log->lines);
     free(log->path);
     free(log);
 }
@@ -141,8 +150,9 @@ static int take_up(struct log *log, const char *data, size_t len, bool whole, st
             return refuse(log, error);
         size_t line = end - start - ended;
         if (record_line_parse(data + start, line, &parts) == 0) {
-            log->seq = parts.seq;
-            memcpy(log->hash, parts.hash, sizeof(log->hash));
+            log->newest.seq = parts.seq;
+            memcpy(log->newest.hash, parts.hash, sizeof(log->newest.hash));
+            log->written = log->newest;
             return 0;
         }
         if (!line || !record_line_begins(data + start, line))
@@ -173,7 +183,8 @@ static struct log *log_new(const struct log_options *o)
     log->args = o->args;
     log->path = strdup(o->path);
     log->digest = digest_new();
-    if (log->path && log->digest)
+    log->told = told_new(o->args);
+    if (log->path && log->digest && log->told)
         return log;
     log_close(log);
     return NULL;
@@ -219,7 +230,8 @@ static uint64_t now_us(const struct log *log)
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
     uint64_t us = (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-    return us < log->ts_us && log->ts_us - us < NEWEST_STEP_US ? log->ts_us : us;
+    const uint64_t newest = log->newest.ts_us;
+    return us < newest && newest - us < NEWEST_STEP_US ? newest : us;
 }
 
 /* Finds the file's end before a write. Whatever somebody else left there must not join our line,
@@ -241,33 +253,67 @@ static int find_end(struct log *log, off_t *end)
     return 0;
 }
 
-static int build_line(struct log *log, const struct record *r, const struct process *p,
+/* Puts the line behind those that wait; what is left there on failure is the caller's to cut. */
+static int build_line(struct log *log, const struct record *r, struct process *p,
                       uint8_t hash[SHA256_LEN])
 {
     char prev[SHA256_HEX + 1], hex[SHA256_HEX + 1];
-    digest_hex(log->hash, prev);
-    struct record_line line = {.seq = log->seq + 1, .process = p, .args = log->args, .prev = prev};
-    buffer_clear(&log->line);
-    if (log->torn)
-        buffer_add_char(&log->line, '\n');
-    size_t start = log->line.len;
-    record_json(r, &line, &log->line);
-    if (buffer_failed(&log->line))
+    struct record_line line = {.seq = log->newest.seq + 1, .process = p, .args = log->args};
+    if (r->event == RECORD_START) {
+        digest_hex(log->newest.hash, prev);
+        line.prev = prev;
+    }
+    if (p)
+        line.told = told_of(log->told, p);
+    const size_t start = log->lines.len;
+    record_json(r, &line, &log->lines);
+    if (buffer_failed(&log->lines))
         return -ENOMEM;
-    chain_hash(log->digest, log->hash, log->line.data + start, log->line.len - start, hash);
+    chain_hash(log->digest, log->newest.hash, log->lines.data + start, log->lines.len - start,
+               hash);
     digest_hex(hash, hex);
-    buffer_printf(&log->line, ",\"hash\":\"%s\"}\n", hex);
-    if (buffer_failed(&log->line))
+    buffer_add_string(&log->lines, ",\"hash\":\"");
+    buffer_add(&log->lines, hex, SHA256_HEX);
+    buffer_add_string(&log->lines, "\"}\n");
+    if (buffer_failed(&log->lines))
         return -ENOMEM;
-    return log->line.len - start > RECORD_LINE_MAX ? -EMSGSIZE : 0;
+    return log->lines.len - start > RECORD_LINE_MAX ? -EMSGSIZE : 0;
+}
+
+int log_put(struct log *log, struct record *r, struct process *p)
+{
+    uint8_t hash[SHA256_LEN];
+    struct buffer *lines = &log->lines;
+    if (!r->ts_us)
+        r->ts_us = now_us(log);
+    if (!lines->len)
+        buffer_add_char(lines, '\n');
+    const size_t before = lines->len;
+    int result = build_line(log, r, p, hash);
+    if (result < 0) {
+        lines->len = before;
+        lines->failed = false;
+        return result;
+    }
+    struct link *newest = &log->newest;
+    newest->seq++;
+    memcpy(newest->hash, hash, sizeof(hash));
+    if (r->ts_us > newest->ts_us || newest->ts_us - r->ts_us >= NEWEST_STEP_US)
+        newest->ts_us = r->ts_us;
+    return 0;
+}
+
+size_t log_waiting(const struct log *log)
+{
+    return log->newest.seq == log->written.seq ? 0 : log->lines.len;
 }
 
 /* One write(2) unless the file system takes only part of it; then the rest is tried once more,
  * which finishes it or says why not. */
-static int write_line(const struct log *log)
+static int write_all(const struct log *log, const char *data, size_t len)
 {
-    for (size_t done = 0; done < log->line.len;) {
-        ssize_t n = write(log->fd, log->line.data + done, log->line.len - done);
+    for (size_t done = 0; done < len;) {
+        ssize_t n = write(log->fd, data + done, len - done);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -277,40 +323,53 @@ static int write_line(const struct log *log)
     return 0;
 }
 
-int log_append(struct log *log, struct record *r, const struct process *p)
+static int write_waiting(struct log *log)
 {
     off_t end = 0;
-    uint8_t hash[SHA256_LEN];
-    if (!r->ts_us)
-        r->ts_us = now_us(log);
     int result = find_end(log, &end);
-    if (result == 0)
-        result = build_line(log, r, p, hash);
     if (result < 0)
         return result;
-    result = write_line(log);
+    const size_t skip = log->torn ? 0 : 1, len = log->lines.len - skip;
+    result = write_all(log, log->lines.data + skip, len);
     if (result < 0) {
-        /* Should the cut fail too, the next append sees that the file ends elsewhere. */
+        /* Should the cut fail too, the next write sees that the file ends elsewhere. */
         if (ftruncate(log->fd, end) == 0)
             log->end = end;
         return result;
     }
-    log->end = end + (off_t)log->line.len;
+    log->end = end + (off_t)len;
     log->torn = false;
-    log->seq++;
-    memcpy(log->hash, hash, sizeof(hash));
-    log->ts_us = MAX(log->ts_us, r->ts_us);
-    if (log->ts_us > r->ts_us && log->ts_us - r->ts_us >= NEWEST_STEP_US)
-        log->ts_us = r->ts_us;
     return 0;
+}
+
+int log_commit(struct log *log)
+{
+    int result = 0;
+    if (log_waiting(log)) {
+        result = write_waiting(log);
+        if (result == 0)
+            log->written = log->newest;
+        else
+            log->newest = log->written;
+    }
+    buffer_clear(&log->lines);
+    if (log->lines.size > LINES_KEPT)
+        buffer_release(&log->lines);
+    return result;
+}
+
+int log_append(struct log *log, struct record *r, struct process *p)
+{
+    int result = log_put(log, r, p);
+    return result < 0 ? result : log_commit(log);
 }
 
 uint64_t log_head(const struct log *log, char hash[LOG_HASH_HEX + 1])
 {
     hash[0] = '\0';
-    if (log->seq)
-        digest_hex(log->hash, hash);
-    return log->seq;
+    if (log->written.seq)
+        digest_hex(log->written.hash, hash);
+    return log->written.seq;
 }
 
 const char *log_path(const struct log *log)

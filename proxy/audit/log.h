@@ -32,11 +32,19 @@ int log_look(const struct log_options *o, struct error *error) NODISCARD NONNULL
 /* Closes and frees; accepts NULL. */
 void log_close(struct log *log);
 
-/* Appends one record. write(2) has returned when this does. On failure the file is cut back to
- * where it was and a negative errno returned (-ENOSPC, -EIO, …): nothing may be let through then.
- */
-int log_append(struct log *log, struct record *r, const struct process *p) NODISCARD NONNULL(1, 2);
+/* Appends one record, and what waits before it. write(2) has returned when this does. On failure
+ * the file is cut back to where it was and a negative errno returned (-ENOSPC, -EIO, …): nothing
+ * may be let through then. */
+int log_append(struct log *log, struct record *r, struct process *p) NODISCARD NONNULL(1, 2);
 
-/* The newest record's number and hash, to be told elsewhere. 0 and "" before the first. */
+/* The same in two steps, so that records that come together are one write. log_put makes the line
+ * and leaves it waiting: nothing may be let through for it yet; -EMSGSIZE or -ENOMEM: it is not
+ * among those that wait. log_commit writes all that wait, or on failure none of them. */
+int log_put(struct log *log, struct record *r, struct process *p) NODISCARD NONNULL(1, 2);
+int log_commit(struct log *log) NODISCARD NONNULL(1);
+/* Bytes that wait. */
+size_t log_waiting(const struct log *log) NONNULL(1);
+
+/* The newest written record's number and hash, to be told elsewhere. 0 and "" before the first. */
 uint64_t log_head(const struct log *log, char hash[LOG_HASH_HEX + 1]) NONNULL(1, 2);
 const char *log_path(const struct log *log) NONNULL(1);

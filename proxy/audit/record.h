@@ -108,6 +108,7 @@ struct record_line {
     const struct process *process; /* NULL: not attributed */
     enum log_args args;
     const char *prev; /* start records: the hash before this one, 64 hex digits */
+    const struct buffer *told; /* the members about the process, if they are written already */
 };
 
 /* Appends the JSON object from `{` up to, and without, `,"hash"` (which the chain adds). */

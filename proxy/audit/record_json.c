@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * A record as the JSON object that people and log shippers read. The names and their order come
  * from the table of fields. */
-#include <inttypes.h>
 #include <time.h>
 
 #include "audit/json.h"
@@ -10,21 +9,41 @@
 /* Grows when a field changes its name or meaning, not when one is added. */
 #define SCHEMA 1
 
+/* A number of so many digits, with zeros before it. */
+static void put_digits(char *at, unsigned value, size_t digits)
+{
+    while (digits--) {
+        at[digits] = (char)('0' + value % 10);
+        value /= 10;
+    }
+}
+
 static void write_time(struct buffer *out, uint64_t us)
 {
+    char text[] = "\"0000-00-00T00:00:00.000000Z\"";
     us = MIN(us, RECORD_TIME_MAX);
     time_t seconds = (time_t)(us / 1000000);
     struct tm tm = {0};
     gmtime_r(&seconds, &tm);
+    put_digits(text + 1, (unsigned)(tm.tm_year + 1900), 4);
+    put_digits(text + 6, (unsigned)(tm.tm_mon + 1), 2);
+    put_digits(text + 9, (unsigned)tm.tm_mday, 2);
+    put_digits(text + 12, (unsigned)tm.tm_hour, 2);
+    put_digits(text + 15, (unsigned)tm.tm_min, 2);
+    put_digits(text + 18, (unsigned)tm.tm_sec, 2);
+    put_digits(text + 21, (unsigned)(us % 1000000), 6);
     json_put_key(out, "ts");
-    buffer_printf(out, "\"%04d-%02d-%02dT%02d:%02d:%02d.%06uZ\"", tm.tm_year + 1900, tm.tm_mon + 1,
-                  tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (unsigned)(us % 1000000));
+    buffer_add(out, text, sizeof(text) - 1);
 }
 
 static void write_ip(struct buffer *out, const char *name, uint32_t ip)
 {
     json_put_key(out, name);
-    buffer_printf(out, "\"%u.%u.%u.%u\"", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
+    for (unsigned shift = 32; shift; shift -= 8) {
+        buffer_add_char(out, shift == 32 ? '"' : '.');
+        buffer_add_number(out, ip >> (shift - 8) & 255);
+    }
+    buffer_add_char(out, '"');
 }
 
 static void write_answers(struct buffer *out, const struct record *r)
@@ -111,8 +130,12 @@ void record_json(const struct record *r, const struct record_line *line, struct 
         if (f->kind == FIELD_TIME)
             json_put_number(out, "seq", line->seq);
     }
-    if (line->process)
+    if (line->told && line->told->len) {
+        json_put_comma(out);
+        buffer_add(out, line->told->data, line->told->len);
+    } else if (line->process && !line->told) {
         record_process_json(line->process, line->args, out);
+    }
     if (r->event == RECORD_START) {
         json_put_number(out, "schema", SCHEMA);
         if (line->prev)

@@ -35,7 +35,7 @@ static void collect_args(const struct process *p, enum log_args args, struct com
             buffer_add_string(&one, p->args[i]);
         } else if (redact_arg(&redact, p->args[i], &one)) {
             json_put_comma(&c->redacted);
-            buffer_printf(&c->redacted, "%zu", i);
+            buffer_add_number(&c->redacted, i);
         }
         c->plain.failed |= buffer_failed(&one);
         json_put_comma(&c->plain);

@@ -68,12 +68,28 @@ void buffer_add(struct buffer *b, const void *data, size_t len)
 
 void buffer_add_char(struct buffer *b, char c)
 {
-    buffer_add(b, &c, 1);
+    if (b->failed || b->size - b->len < 2) { /* or it has no memory yet */
+        buffer_add(b, &c, 1);
+        return;
+    }
+    b->data[b->len++] = c;
+    b->data[b->len] = '\0';
 }
 
 void buffer_add_string(struct buffer *b, const char *s)
 {
     buffer_add(b, s, strlen(s));
+}
+
+void buffer_add_number(struct buffer *b, uint64_t value)
+{
+    char digits[20]; /* of 2^64 - 1 */
+    size_t at = sizeof(digits);
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    buffer_add(b, digits + at, sizeof(digits) - at);
 }
 
 void buffer_printf(struct buffer *b, const char *format, ...)

@@ -26,6 +26,7 @@ bool buffer_failed(const struct buffer *b) NONNULL(1);
 void buffer_add(struct buffer *b, const void *data, size_t len) NONNULL(1);
 void buffer_add_char(struct buffer *b, char c) NONNULL(1);
 void buffer_add_string(struct buffer *b, const char *s) NONNULL(1, 2);
+void buffer_add_number(struct buffer *b, uint64_t value) NONNULL(1); /* in decimal */
 void buffer_printf(struct buffer *b, const char *format, ...) PRINTF(2, 3) NONNULL(1, 2);
 
 #define CLEANUP_BUFFER CLEANUP(buffer_release)

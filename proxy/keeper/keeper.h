@@ -162,7 +162,7 @@ struct process *keeper_process(struct keeper *k, const struct process_id *id) NO
 /* The v2 path of that cgroup, valid until the next call; NULL: there is none. */
 const char *keeper_cgroup_path(struct keeper *k, uint64_t id) NONNULL(1);
 /* Writes a record of the keeper's own; returns what log_append returned. */
-int keeper_record(struct keeper *k, struct record *r, const struct process *p) NONNULL(1, 2);
+int keeper_record(struct keeper *k, struct record *r, struct process *p) NONNULL(1, 2);
 /* Deletes the owners of flows that have ended, and says so where others had to make room. */
 void keeper_sweep_flows(struct keeper *k) NONNULL(1);
 /* Writes what is folded now. */

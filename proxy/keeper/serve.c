@@ -38,7 +38,7 @@ void keeper_fail(struct keeper *k, const struct error *why)
     event_base_loopbreak(k->base);
 }
 
-int keeper_record(struct keeper *k, struct record *r, const struct process *p)
+int keeper_record(struct keeper *k, struct record *r, struct process *p)
 {
     int failed = log_append(k->log, r, p);
     if (failed && !k->log_failing)

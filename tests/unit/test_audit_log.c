@@ -13,7 +13,9 @@
 
 #include "audit/chain.h"
 #include "audit/log.h"
+#include "audit/record_fields.h"
 #include "audit/record_line.h"
+#include "audit/told.h"
 
 static char directory[] = "/tmp/egress-log-XXXXXX";
 static char path[128], other[128];
@@ -264,14 +266,14 @@ static void test_log_big_record(void **state)
     assert_non_null(big);
     memset(big, '\x01', len);
     big[len] = '\0';
-    const struct process p = {.exe = big, .args = args, .n_args = 1};
+    struct process p = {.exe = big, .args = args, .n_args = 1};
     struct record r = {.event = RECORD_CONNECT};
     fresh();
     assert_int_equal(open_log(&log), 0);
     assert_int_equal(log_append(log, &r, &p), -EMSGSIZE);
     assert_int_equal(add(log, RECORD_START), 0);
     /* The longest that goes in is found again. */
-    const struct process q = {.exe = big + len - (RECORD_LINE_MAX - 300) / 6};
+    struct process q = {.exe = big + len - (RECORD_LINE_MAX - 300) / 6};
     assert_int_equal(log_append(log, &r, &q), 0);
     append_bytes("{\"ts\":\"2026");
     log_close(log);
@@ -282,13 +284,169 @@ static void test_log_big_record(void **state)
     free(big);
 }
 
+static int put_one(struct log *log, enum record_event event)
+{
+    struct record r = {.event = event, .host = text_of("a.example")};
+    return log_put(log, &r, NULL);
+}
+
+static off_t size_now(void)
+{
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_size;
+}
+
+/* Records that wait are one write, in one chain; what was written meanwhile by another is not
+ * joined to them. */
+static void test_log_group(void **state)
+{
+    (void)state;
+    struct log *log;
+    char head[LOG_HASH_HEX + 1];
+    fresh();
+    assert_int_equal(open_log(&log), 0);
+    assert_int_equal(log_commit(log), 0);
+    assert_int_equal(size_now(), 0);
+    assert_int_equal(put_one(log, RECORD_START), 0);
+    assert_int_equal(put_one(log, RECORD_CONNECT), 0);
+    assert_true(log_waiting(log) > 0);
+    assert_int_equal(size_now(), 0);
+    assert_int_equal(log_head(log, head), 0); /* nothing is told of what is not written */
+    append_bytes("{\"ts\":\"");
+    assert_int_equal(log_commit(log), 0);
+    assert_int_equal(log_waiting(log), 0);
+    assert_int_equal(log_head(log, head), 2);
+    assert_int_equal(check_chain(1), 2);
+    assert_int_equal(put_one(log, RECORD_CLOSE), 0);
+    assert_int_equal(add(log, RECORD_STOP), 0); /* takes along what waits */
+    assert_int_equal(log_waiting(log), 0);
+    log_close(log);
+    assert_int_equal(check_chain(1), 4);
+}
+
+/* A record that cannot be put leaves those before and behind it whole. */
+static void test_log_group_without_one(void **state)
+{
+    (void)state;
+    struct log *log;
+    char *big = malloc(RECORD_LINE_MAX);
+    assert_non_null(big);
+    memset(big, 'x', RECORD_LINE_MAX);
+    struct record r = {.event = RECORD_CONNECT, .host = {big, RECORD_LINE_MAX}};
+    fresh();
+    assert_int_equal(open_log(&log), 0);
+    assert_int_equal(put_one(log, RECORD_START), 0);
+    assert_int_equal(log_put(log, &r, NULL), -EMSGSIZE);
+    assert_int_equal(put_one(log, RECORD_STOP), 0);
+    assert_int_equal(log_commit(log), 0);
+    log_close(log);
+    assert_int_equal(check_chain(0), 2);
+    free(big);
+}
+
+/* R06: a group that does not fit as a whole is not there at all, and its numbers are given anew. */
+static void test_log_group_full(void **state)
+{
+    (void)state;
+    struct log *log;
+    struct rlimit old, small;
+    fresh();
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(open_log(&log), 0);
+    assert_int_equal(add(log, RECORD_START), 0);
+    const off_t before = size_now();
+    for (rlim_t room = 0; room <= 300; room += 75) {
+        assert_int_equal(put_one(log, RECORD_CONNECT), 0);
+        assert_int_equal(put_one(log, RECORD_CONNECT), 0);
+        assert_int_equal(put_one(log, RECORD_CLOSE), 0);
+        assert_true(log_waiting(log) > 300);
+        small = old;
+        small.rlim_cur = (rlim_t)before + room;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+        int r = log_commit(log);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+        assert_int_equal(r, -EFBIG);
+        assert_int_equal(size_now(), before);
+        assert_int_equal(log_waiting(log), 0);
+    }
+    assert_int_equal(put_one(log, RECORD_CONNECT), 0);
+    assert_int_equal(add(log, RECORD_STOP), 0);
+    log_close(log);
+    assert_int_equal(check_chain(0), 3);
+}
+
+/* More processes than there are places, each of several records in turn: the lines say of each what
+ * they would say without the store, and a record that was freed is not taken for its successor. */
+static void test_log_tells_each(void **state)
+{
+    (void)state;
+    enum { PROCESSES = 3 * TOLD_PLACES, HELD = 40 };
+    static const char *const args[] = {"curl", "-H", "Authorization: Bearer x"};
+    CLEANUP_BUFFER struct buffer want = {0};
+    struct process *held[HELD] = {0};
+    const size_t memory = process_memory();
+    struct told *told = told_new(LOG_ARGS_REDACTED);
+    assert_non_null(told);
+    for (unsigned i = 0; i < PROCESSES; i++) {
+        char exe[32];
+        snprintf(exe, sizeof(exe), "/bin/%u", i);
+        const struct process p = {.key = {.pid = i + 1},
+                                  .exe = exe,
+                                  .args = i % 2 ? args : NULL,
+                                  .n_args = i % 2 ? 3 : 0};
+        process_unref(held[i % HELD]);
+        held[i % HELD] = process_copy(&p);
+        for (unsigned k = 0; k < HELD; k += 7) {
+            struct process *q = held[(i + k) % HELD];
+            if (!q)
+                continue;
+            buffer_clear(&want);
+            record_process_json(q, LOG_ARGS_REDACTED, &want);
+            const struct buffer *said = told_of(told, q);
+            assert_non_null(said);
+            assert_string_equal(said->data, want.data);
+        }
+    }
+    for (size_t i = 0; i < HELD; i++)
+        process_unref(held[i]);
+    told_free(told);
+    told_free(NULL);
+    assert_int_equal(process_memory(), memory);
+}
+
+/* What would take too much memory is not kept, nor is the process held for it. */
+static void test_log_keeps_little(void **state)
+{
+    (void)state;
+    char exe[TOLD_MAX + 1];
+    memset(exe, 'x', sizeof(exe) - 1);
+    exe[sizeof(exe) - 1] = '\0';
+    const struct process p = {.exe = exe};
+    struct process *big = process_copy(&p);
+    struct told *told = told_new(LOG_ARGS_FULL);
+    assert_null(told_of(told, big));
+    assert_int_equal(big->count, 1);
+    process_unref(big);
+    told_free(told);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
-        REPORT("-", test_log_goes_on),    REPORT("-", test_log_refuses),
-        REPORT("-", test_log_torn),       REPORT("-", test_log_torn_twice),
-        REPORT("R06", test_log_full),     REPORT("R06", test_log_moved),
+        REPORT("-", test_log_goes_on),
+        REPORT("-", test_log_refuses),
+        REPORT("-", test_log_torn),
+        REPORT("-", test_log_torn_twice),
+        REPORT("R06", test_log_full),
+        REPORT("R06", test_log_moved),
         REPORT("-", test_log_big_record),
+        REPORT("-", test_log_group),
+        REPORT("-", test_log_group_without_one),
+        REPORT("R06", test_log_group_full),
+        REPORT("-", test_log_tells_each),
+        REPORT("-", test_log_keeps_little),
     };
     if (!mkdtemp(directory))
         return 1;

@@ -55,10 +55,17 @@ static const struct process node = {
 static char *line_of(const struct record *r, const struct process *p, enum log_args args,
                      struct buffer *out)
 {
-    const struct record_line line = {.seq = 17, .process = p, .args = args, .prev = "00"};
+    struct record_line line = {.seq = 17, .process = p, .args = args, .prev = "00"};
+    CLEANUP_BUFFER struct buffer told = {0}, again = {0};
     buffer_clear(out);
     record_json(r, &line, out);
     assert_false(buffer_failed(out));
+    if (p) { /* the same where the process was told of before */
+        record_process_json(p, args, &told);
+        line.told = &told;
+        record_json(r, &line, &again);
+        assert_string_equal(again.data, out->data);
+    }
     return out->data;
 }
 
