@@ -243,6 +243,7 @@ void keeper_take_down(struct keeper *k)
     }
     keeper_stop_roles(k);
     digests_free(k->digests);
+    records_free(STEAL(k->records));
     fd_close(&k->command_root);
     free_events(k);
     hooks_free(k->hooks);

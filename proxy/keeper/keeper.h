@@ -27,6 +27,7 @@
 
 struct event;
 struct event_base;
+struct records;
 
 #define RUN_ID_LEN 16
 
@@ -61,6 +62,7 @@ struct keeper {
     int executable_fd;
     struct caller caller;
     struct log *log;
+    struct records *records; /* that wait to be written */
     int log_place; /* the file, to know it by: see keeper_check_places */
     struct summary *summary;
     struct new_file suggestions; /* of --suggest */
@@ -152,6 +154,19 @@ void keeper_drain(struct keeper *k) NONNULL(1);
 /* That proxy has finished; when all have, the run has. */
 void keeper_role_drained(struct role *r) NONNULL(1);
 
+/* records.c: makes the place where records wait, which needs the loop; NULL: memory ran out. */
+struct records *records_new(struct keeper *k) NODISCARD NONNULL(1);
+void records_free(struct records *r); /* accepts NULL */
+/* A role submits a record: it is written with those that come in the same turn of the loop, and
+ * answered then. */
+void keeper_take_record(struct keeper *k, struct role *role, const struct ipc_message *m)
+    NONNULL(1, 2, 3);
+/* Writes and answers what was submitted so far. Before a role's channel is closed: its answers are
+ * not for its successor. */
+void keeper_write_records(struct keeper *k) NONNULL(1);
+/* Writes a record of the keeper's own, behind what was submitted; returns what log_append did. */
+int keeper_record(struct keeper *k, struct record *r, struct process *p) NONNULL(1, 2);
+
 /* serve.c: the keeper's part while the command runs. */
 int keeper_listen(struct keeper *k, struct error *error) NODISCARD NONNULL(1, 2);
 void keeper_message(struct keeper *k, struct role *r, struct ipc_message *m) NONNULL(1, 2, 3);
@@ -159,10 +174,12 @@ void keeper_message(struct keeper *k, struct role *r, struct ipc_message *m) NON
  * a count. NULL: not known. */
 struct process *keeper_process(struct keeper *k, const struct process_id *id) NODISCARD
     NONNULL(1, 2);
+/* The same after taking what the ring holds: what a process is was told before it could do what is
+ * asked about. What else is there may be recorded within. */
+struct process *keeper_find_process(struct keeper *k, const struct process_id *id) NODISCARD
+    NONNULL(1, 2);
 /* The v2 path of that cgroup, valid until the next call; NULL: there is none. */
 const char *keeper_cgroup_path(struct keeper *k, uint64_t id) NONNULL(1);
-/* Writes a record of the keeper's own; returns what log_append returned. */
-int keeper_record(struct keeper *k, struct record *r, struct process *p) NONNULL(1, 2);
 /* Deletes the owners of flows that have ended, and says so where others had to make room. */
 void keeper_sweep_flows(struct keeper *k) NONNULL(1);
 /* Writes what is folded now. */

@@ -302,6 +302,7 @@ static void hear_out(struct role *r)
     r->pid = 0; /* the number may be another's by now */
     if (r->ipc)
         ipc_drain(r->ipc);
+    keeper_write_records(r->keeper);
     ipc_free(STEAL(r->ipc));
     fd_close(&r->pending_peer);
     r->ready = r->drained = false;
@@ -356,6 +357,7 @@ static void stop_role(struct role *r)
 void keeper_stop_roles(struct keeper *k)
 {
     struct role *r;
+    keeper_write_records(k);
     for (size_t i = 0; (r = keeper_role(k, i)); i++)
         stop_role(r);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The keeper's part while the command runs: drains the ring of process events, answers who a
- * process is, writes records, passes signals on, notices who has died. */
+ * process is, passes signals on, notices who has died. */
 #include "keeper/keeper.h"
 
 #include <errno.h>
@@ -38,20 +38,6 @@ void keeper_fail(struct keeper *k, const struct error *why)
     event_base_loopbreak(k->base);
 }
 
-int keeper_record(struct keeper *k, struct record *r, struct process *p)
-{
-    int failed = log_append(k->log, r, p);
-    if (failed && !k->log_failing)
-        say_error("cannot write the log '%s': %s; what cannot be recorded is denied",
-                  log_path(k->log), strerror(-failed));
-    else if (!failed && k->log_failing)
-        say_note("the log '%s' can be written again", log_path(k->log));
-    k->log_failing = failed != 0;
-    if (!failed || r->outcome != RECORD_ALLOWED) /* what could not be recorded did not pass */
-        summary_add(k->summary, r, p);
-    return failed;
-}
-
 struct process *keeper_process(struct keeper *k, const struct process_id *id)
 {
     struct process *held = NULL;
@@ -66,8 +52,7 @@ struct process *keeper_process(struct keeper *k, const struct process_id *id)
     return then;
 }
 
-/* Drains the ring first: what a process is was told before it could do what is asked about. */
-static struct process *find_process(struct keeper *k, const struct process_id *id)
+struct process *keeper_find_process(struct keeper *k, const struct process_id *id)
 {
     hooks_catch_up(k->hooks);
     struct process *p = keeper_process(k, id);
@@ -249,6 +234,9 @@ int keeper_listen(struct keeper *k, struct error *error)
                                             .lives = process_lives,
                                             .done = on_digest,
                                             .context = k};
+    k->records = records_new(k);
+    if (!k->records)
+        return error_set(error, -ENOMEM, "cannot gather records");
     k->digests = digests_new(&digests);
     return k->digests ? 0 : error_set(error, -ENOMEM, "cannot wait for digests");
 }
@@ -271,7 +259,7 @@ static void answer_process(struct keeper *k, struct role *r, const struct ipc_me
     if (m->len != sizeof q)
         return;
     memcpy(&q, m->data, sizeof q);
-    struct process *p = find_process(k, &q.id), *digested = NULL;
+    struct process *p = keeper_find_process(k, &q.id), *digested = NULL;
     bool waits = p && q.digest && digests_ask(k->digests, p, r, m->id, &digested);
     if (!waits)
         send_process(r, m->id, digested ? digested : p);
@@ -286,24 +274,6 @@ static void let_process_go(struct role *r, const struct ipc_message *m)
         return;
     memcpy(&id, m->data, sizeof id);
     pins_let_go(r->pins, &id);
-}
-
-static void answer_record(struct keeper *k, struct role *r, const struct ipc_message *m)
-{
-    struct record record;
-    int32_t status = record_unpack(m->data, m->len, &record);
-    /* The life of the run is the keeper's to tell. */
-    if (status == 0 && record.event > RECORD_CLOSE)
-        status = -EBADMSG;
-    if (status == 0) {
-        const struct process_id id = {record.process, record.state};
-        struct process *p = id.key.pid ? find_process(k, &id) : NULL;
-        record.ts_us = 0; /* the writer's clock counts */
-        status = keeper_record(k, &record, p);
-        process_unref(p);
-    }
-    if (m->id)
-        keeper_send(r, IPC_RECORD_DONE, m->id, &status, sizeof status, -1);
 }
 
 /* Whatever flow is asked for, its socket is in the gate and its peer is the command. */
@@ -404,7 +374,7 @@ void keeper_message(struct keeper *k, struct role *r, struct ipc_message *m)
         answer_process(k, r, m);
         break;
     case IPC_RECORD:
-        answer_record(k, r, m);
+        keeper_take_record(k, r, m);
         break;
     case IPC_INCLUDE:
         keeper_include(k, r, m);
