@@ -173,6 +173,7 @@ struct datagrams *datagrams_new(struct engine *e, struct udp *udp, int fd,
         free(d);
         return NULL;
     }
+    ipc_gather(d->ipc);
     return d;
 }
 

@@ -27,14 +27,33 @@ struct waiting {
     char data[];
 };
 
+/* Messages of one call of the kernel, in each direction. */
+enum { RECEIVED_MAX = 16, SENT_MAX = 16 };
+
+/* Room for what is received in one call. Pages that no message reaches are never touched. */
+struct inbox {
+    struct ipc_header headers[RECEIVED_MAX];
+    _Alignas(16) char data[RECEIVED_MAX][IPC_PAYLOAD_MAX];
+    union {
+        char room[CMSG_SPACE(4 * sizeof(int))];
+        struct cmsghdr align;
+    } control[RECEIVED_MAX];
+    struct iovec iov[RECEIVED_MAX][2];
+    struct mmsghdr messages[RECEIVED_MAX];
+};
+
 struct ipc {
     int fd;
     struct ipc_handlers handlers;
     struct event *readable, *writable;
+    struct event *turn_end; /* what was gathered leaves */
+    bool gathers;
+    struct inbox *inbox;
     struct waiting *first, **last;
-    size_t backlog; /* memory of what waits */
-    unsigned busy;  /* handlers of this channel that are running */
-    bool dead;      /* freed while busy: the memory goes when the last handler returns */
+    size_t n_waiting, backlog; /* messages, and their memory */
+    bool full;                 /* the socket is: `writable` is waited for */
+    unsigned busy;             /* handlers of this channel that are running */
+    bool dead;                 /* freed while busy: the memory goes when the last handler returns */
 };
 
 int ipc_pair(int fds[2])
@@ -91,9 +110,80 @@ static int enqueue(struct ipc *ipc, const struct ipc_header *header, const void 
         memcpy(w->data, data, len);
     *ipc->last = w;
     ipc->last = &w->next;
+    ipc->n_waiting++;
     ipc->backlog += size;
-    event_add(ipc->writable, NULL);
     return 0;
+}
+
+static void await_room(struct ipc *ipc)
+{
+    ipc->full = true;
+    event_add(ipc->writable, NULL);
+}
+
+static void drop_first(struct ipc *ipc)
+{
+    struct waiting *w = ipc->first;
+    ipc->first = w->next;
+    if (!ipc->first)
+        ipc->last = &ipc->first;
+    ipc->n_waiting--;
+    ipc->backlog -= sizeof *w + w->len;
+    fd_close(&w->fd);
+    free(w);
+}
+
+/* Sends some of what waits in one call: a message with a descriptor alone. Returns how many, or a
+ * negative errno. */
+static int send_some(const struct ipc *ipc)
+{
+    struct mmsghdr messages[SENT_MAX] = {0};
+    struct iovec iov[SENT_MAX][2];
+    struct waiting *w = ipc->first;
+    unsigned n = 0;
+    if (w->fd >= 0) {
+        int error = transmit(ipc->fd, &w->header, w->data, w->len, w->fd);
+        return error ? error : 1;
+    }
+    for (; w && n < SENT_MAX && w->fd < 0; w = w->next, n++) {
+        iov[n][0] = (struct iovec){&w->header, sizeof w->header};
+        iov[n][1] = (struct iovec){w->data, w->len};
+        messages[n].msg_hdr = (struct msghdr){.msg_iov = iov[n], .msg_iovlen = 2};
+    }
+    int sent;
+    do
+        sent = sendmmsg(ipc->fd, messages, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : sent;
+}
+
+/* Sends what waits until the socket is full, whose room is then waited for. */
+static int send_waiting(struct ipc *ipc)
+{
+    while (ipc->first) {
+        int sent = send_some(ipc);
+        if (sent == -EAGAIN || sent == -ENOBUFS) {
+            await_room(ipc);
+            return -EAGAIN;
+        }
+        if (sent < 0)
+            return sent;
+        while (sent--)
+            drop_first(ipc);
+    }
+    return 0;
+}
+
+/* Leaves the message with those of this turn. Many are sent on before its end, so that the peer
+ * begins; an error is seen again at the end, where it may be told. */
+static int gather(struct ipc *ipc, const struct ipc_header *header, const void *data, size_t len)
+{
+    int error = enqueue(ipc, header, data, len, -1);
+    if (!error && !ipc->full && ipc->n_waiting >= SENT_MAX)
+        (void)send_waiting(ipc);
+    if (!error && !ipc->full && ipc->first)
+        event_active(ipc->turn_end, EV_WRITE, 0);
+    return error;
 }
 
 int ipc_send(struct ipc *ipc, enum ipc_type type, uint32_t id, const void *data, size_t len, int fd)
@@ -103,38 +193,25 @@ int ipc_send(struct ipc *ipc, enum ipc_type type, uint32_t id, const void *data,
         return -EMSGSIZE;
     if (ipc->fd < 0)
         return -EPIPE;
+    if (ipc->gathers && fd < 0)
+        return gather(ipc, &header, data, len);
+    /* A descriptor need not be held twice, so it goes now, behind what waits. */
+    if (ipc->first && !ipc->full)
+        (void)send_waiting(ipc);
     if (ipc->first)
         return enqueue(ipc, &header, data, len, fd);
     int error = transmit(ipc->fd, &header, data, len, fd);
-    if (error == -EAGAIN || error == -ENOBUFS)
-        return enqueue(ipc, &header, data, len, fd);
-    return error;
+    if (error != -EAGAIN && error != -ENOBUFS)
+        return error;
+    await_room(ipc);
+    return enqueue(ipc, &header, data, len, fd);
 }
 
-static void drop_first(struct ipc *ipc)
+static void stop_events(struct ipc *ipc)
 {
-    struct waiting *w = ipc->first;
-    ipc->first = w->next;
-    if (!ipc->first)
-        ipc->last = &ipc->first;
-    ipc->backlog -= sizeof *w + w->len;
-    fd_close(&w->fd);
-    free(w);
-}
-
-/* Sends what waits until the socket is full. */
-static int send_waiting(struct ipc *ipc)
-{
-    while (ipc->first) {
-        struct waiting *w = ipc->first;
-        int error = transmit(ipc->fd, &w->header, w->data, w->len, w->fd);
-        if (error == -EAGAIN || error == -ENOBUFS)
-            return -EAGAIN;
-        if (error)
-            return error;
-        drop_first(ipc);
-    }
-    return 0;
+    event_del(ipc->readable);
+    event_del(ipc->writable);
+    event_del(ipc->turn_end);
 }
 
 /* Tells the owner once that the peer has gone. */
@@ -142,8 +219,7 @@ static void hang_up(struct ipc *ipc)
 {
     if (ipc->fd < 0)
         return;
-    event_del(ipc->readable);
-    event_del(ipc->writable);
+    stop_events(ipc);
     fd_close(&ipc->fd);
     ipc->handlers.closed(ipc->handlers.context);
 }
@@ -168,39 +244,61 @@ static int received_fd(struct msghdr *msg)
     return taken;
 }
 
-/* Reads one message and hands it over. Returns false when there is none, or the peer has gone. */
-static bool receive(struct ipc *ipc)
+static void prepare(struct inbox *in, size_t n)
 {
-    struct ipc_header header;
-    static _Thread_local _Alignas(16) char data[IPC_PAYLOAD_MAX];
-    struct iovec iov[2] = {{&header, sizeof header}, {data, sizeof data}};
-    union {
-        char room[CMSG_SPACE(4 * sizeof(int))];
-        struct cmsghdr align;
-    } control;
-    struct msghdr msg = {.msg_iov = iov,
-                         .msg_iovlen = 2,
-                         .msg_control = control.room,
-                         .msg_controllen = sizeof control.room};
-    ssize_t n = recvmsg(ipc->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return false;
-    /* Said once, when the peer died with something of ours unread. What it said lies behind it. */
-    if (n < 0 && errno == ECONNRESET)
-        return true;
-    struct ipc_message m = {.fd = n > 0 ? received_fd(&msg) : -1};
-    if (n < (ssize_t)sizeof header || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+    for (size_t i = 0; i < n; i++) {
+        in->iov[i][0] = (struct iovec){&in->headers[i], sizeof in->headers[i]};
+        in->iov[i][1] = (struct iovec){in->data[i], sizeof in->data[i]};
+        in->messages[i].msg_hdr = (struct msghdr){.msg_iov = in->iov[i],
+                                                  .msg_iovlen = 2,
+                                                  .msg_control = in->control[i].room,
+                                                  .msg_controllen = sizeof in->control[i].room};
+    }
+}
+
+/* Hands over the i-th of what was received. One that comes when nobody listens any more is only
+ * rid of its descriptors. */
+static void hand_over(struct ipc *ipc, size_t i)
+{
+    struct inbox *in = ipc->inbox;
+    struct msghdr *msg = &in->messages[i].msg_hdr;
+    const size_t n = in->messages[i].msg_len;
+    struct ipc_message m = {.fd = n ? received_fd(msg) : -1};
+    if (ipc->dead || ipc->fd < 0) {
+        fd_close(&m.fd);
+        return;
+    }
+    if (n < sizeof in->headers[i] || (msg->msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
         fd_close(&m.fd);
         hang_up(ipc);
-        return false;
+        return;
     }
-    m.type = (enum ipc_type)header.type;
-    m.id = header.id;
-    m.data = data;
-    m.len = (size_t)n - sizeof header;
+    m.type = (enum ipc_type)in->headers[i].type;
+    m.id = in->headers[i].id;
+    m.data = in->data[i];
+    m.len = n - sizeof in->headers[i];
     ipc->handlers.message(ipc->handlers.context, &m);
     fd_close(&m.fd);
-    return true;
+}
+
+/* Reads up to n messages and hands them over. Returns how many there were; where that is less, no
+ * more are there, or the peer has gone. */
+static unsigned receive(struct ipc *ipc, unsigned n)
+{
+    prepare(ipc->inbox, n);
+    int got = recvmmsg(ipc->fd, ipc->inbox->messages, n, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    /* Said once, when the peer died with something of ours unread. What it said lies behind it. */
+    if (got < 0 && errno == ECONNRESET)
+        return n;
+    if (got < 0) {
+        hang_up(ipc);
+        return 0;
+    }
+    for (int i = 0; i < got; i++)
+        hand_over(ipc, (size_t)i);
+    return (unsigned)got;
 }
 
 static void release(struct ipc *ipc)
@@ -211,45 +309,53 @@ static void release(struct ipc *ipc)
         event_free(ipc->readable);
     if (ipc->writable)
         event_free(ipc->writable);
+    if (ipc->turn_end)
+        event_free(ipc->turn_end);
     fd_close(&ipc->fd);
+    free(ipc->inbox);
     free(ipc);
 }
 
-static void receive_some(struct ipc *ipc, unsigned n)
+static void leave(struct ipc *ipc)
 {
-    ipc->busy++;
-    while (n-- && !ipc->dead && ipc->fd >= 0 && receive(ipc))
-        ;
     if (--ipc->busy == 0 && ipc->dead)
         release(ipc);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
+    enum { TURN = 4 }; /* bounded: one busy peer must not keep the loop from the others */
+    struct ipc *ipc = arg;
     (void)fd;
     (void)what;
-    receive_some(arg, 64); /* bounded: one busy peer must not keep the loop from the others */
+    ipc->busy++;
+    for (int i = 0; i < TURN && !ipc->dead && ipc->fd >= 0; i++)
+        if (receive(ipc, RECEIVED_MAX) < RECEIVED_MAX)
+            break;
+    leave(ipc);
 }
 
 void ipc_drain(struct ipc *ipc)
 {
-    receive_some(ipc, UINT_MAX);
+    ipc->busy++;
+    /* To the end: behind a part of what is there may lie an error, and behind that the rest. */
+    while (!ipc->dead && ipc->fd >= 0 && receive(ipc, RECEIVED_MAX))
+        ;
+    leave(ipc);
 }
 
-static void on_writable(evutil_socket_t fd, short what, void *arg)
+static void on_room(evutil_socket_t fd, short what, void *arg)
 {
     struct ipc *ipc = arg;
     (void)fd;
     (void)what;
+    ipc->full = false;
     int error = send_waiting(ipc);
-    if (error == -EAGAIN) {
-        event_add(ipc->writable, NULL);
-    } else if (error && error != -EPIPE && error != -ECONNRESET) {
+    if (error && error != -EAGAIN && error != -EPIPE && error != -ECONNRESET) {
         /* Where the peer has gone, what it said before is still to be read, and then its end. */
         ipc->busy++;
         hang_up(ipc);
-        if (--ipc->busy == 0 && ipc->dead)
-            release(ipc);
+        leave(ipc);
     }
 }
 
@@ -262,13 +368,21 @@ struct ipc *ipc_new(struct event_base *base, int fd, const struct ipc_handlers *
     ipc->handlers = *handlers;
     ipc->last = &ipc->first;
     ipc->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, ipc);
-    ipc->writable = event_new(base, fd, EV_WRITE, on_writable, ipc);
-    if (!ipc->readable || !ipc->writable || event_add(ipc->readable, NULL) < 0) {
+    ipc->writable = event_new(base, fd, EV_WRITE, on_room, ipc);
+    ipc->turn_end = event_new(base, -1, 0, on_room, ipc);
+    ipc->inbox = malloc(sizeof *ipc->inbox);
+    if (!ipc->inbox || !ipc->readable || !ipc->writable || !ipc->turn_end ||
+        event_add(ipc->readable, NULL) < 0) {
         release(ipc);
         return NULL;
     }
     ipc->fd = fd;
     return ipc;
+}
+
+void ipc_gather(struct ipc *ipc)
+{
+    ipc->gathers = true;
 }
 
 void ipc_free(struct ipc *ipc)
@@ -279,8 +393,7 @@ void ipc_free(struct ipc *ipc)
         release(ipc);
         return;
     }
-    event_del(ipc->readable);
-    event_del(ipc->writable);
+    stop_events(ipc);
     fd_close(&ipc->fd);
     ipc->dead = true;
 }

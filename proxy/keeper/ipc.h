@@ -66,6 +66,12 @@ struct ipc *ipc_new(struct event_base *base, int fd, const struct ipc_handlers *
 /* Closes; accepts NULL. May be called from within a handler of the same channel. */
 void ipc_free(struct ipc *ipc);
 
+/* From now on what is sent within one turn of the loop leaves together at the end of that turn, in
+ * as few calls and with as few wake-ups of the peer as can be; what carries a descriptor leaves at
+ * once, behind what waits. That the peer has gone is then told by `closed` alone. For an owner whose
+ * loop goes on turning. */
+void ipc_gather(struct ipc *ipc) NONNULL(1);
+
 /* Sends one message; what the socket does not take at once waits in order. fd, where not -1, is
  * duplicated into the peer. Returns 0, -EPIPE when the peer has gone, -EMSGSIZE, or -ENOBUFS when
  * more than IPC_BACKLOG_MAX bytes of memory wait. */

@@ -202,6 +202,7 @@ static int spawn(struct keeper *k, struct role *r, struct role_start *start, int
     if (!r->ipc)
         return error_set(error, -ENOMEM, "cannot listen to the %s", r->title);
     (void)fd_steal(&ours);
+    ipc_gather(r->ipc);
     return 0;
 }
 

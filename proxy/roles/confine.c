@@ -33,13 +33,13 @@ static const int common_calls[] = {
     SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(restart_syscall),
     SCMP_SYS(exit),         SCMP_SYS(exit_group),     SCMP_SYS(getpid),
     SCMP_SYS(gettid),       SCMP_SYS(sched_yield),    SCMP_SYS(lseek),
+    SCMP_SYS(recvmmsg),     SCMP_SYS(sendmmsg),
 };
 
 static const int proxy_calls[] = {
     SCMP_SYS(accept4),     SCMP_SYS(connect),    SCMP_SYS(shutdown),   SCMP_SYS(getsockname),
     SCMP_SYS(getpeername), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(splice),
-    SCMP_SYS(pipe2),       SCMP_SYS(readv),      SCMP_SYS(writev),     SCMP_SYS(recvmmsg),
-    SCMP_SYS(sendmmsg),
+    SCMP_SYS(pipe2),       SCMP_SYS(readv),      SCMP_SYS(writev),
 };
 
 /* Beside reading: whether the process still runs that file. */

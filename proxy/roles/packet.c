@@ -53,7 +53,10 @@ static void on_proxy_message(void *context, struct ipc_message *m)
 static struct ipc *listen_to_proxy(struct packet_role *p, int fd)
 {
     const struct ipc_handlers handlers = {on_proxy_message, on_proxy_closed, p};
-    return ipc_new(p->base, fd, &handlers);
+    struct ipc *proxy = ipc_new(p->base, fd, &handlers);
+    if (proxy)
+        ipc_gather(proxy);
+    return proxy;
 }
 
 /* The command has gone: what it still sent goes to the proxy, then the word itself. */

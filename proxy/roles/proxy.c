@@ -218,6 +218,7 @@ static int make_stages(struct proxy_role *p, const struct role_args *args, struc
     p->requests = p->keeper ? requests_new(p->keeper) : NULL;
     if (!p->requests)
         return error_set(error, -ENOMEM, "proxy: cannot listen to the keeper");
+    ipc_gather(p->keeper);
     e->who = who_new(p->requests, p->keeper, role_fd(args, "flows"), p->connections,
                      policy_facts(e->policy) & FACT_SHA256);
     e->submit = submit_new(e->base, p->requests, p->keeper);
