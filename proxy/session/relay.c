@@ -17,8 +17,18 @@
 
 #define PIPE_SIZE  65536
 #define IDLE_PIPES 64
+/* A pipe has a place for each piece that the network gave, and pieces may be of one segment each:
+ * a common one is full of far less than its size. A direction that has moved much takes one of a
+ * few wide ones. They are a sixteenth of the pages that the kernel lets a user have in pipes, for
+ * each loop; it counts places, filled or not. */
+#define WIDE_SIZE  (512u << 10)
+#define WIDE_PIPES 8
+#define MUCH       (512u << 10)
 /* Read at once while what comes is seen. */
 #define SEEN_SIZE 16384
+/* Less than this at once is most likely all that was there: not worth another try. What comes
+ * behind it wakes us, as it does in any case. */
+#define ALL_THERE_WAS 4096
 /* How long a direction waits when no pipe could be had, or no share of what there is. */
 #define PIPE_WAIT_US  50000
 #define SHARE_WAIT_US 200000
@@ -27,18 +37,21 @@
 
 struct pipe_pair {
     int out, in; /* read end, write end */
+    bool wide;
 };
 
 struct pipes {
-    struct pipe_pair idle[IDLE_PIPES];
-    size_t n;
+    struct pipe_pair idle[IDLE_PIPES], wide[WIDE_PIPES];
+    size_t n, n_wide;
+    size_t wide_made; /* idle or not */
 };
 
 /* One direction. */
 struct flow {
     struct relay *relay;
     int from, to;
-    struct event *readable, *writable, *pause;
+    struct event *readable; /* stays added while bytes are taken, and nothing holds them up */
+    struct event *writable, *pause;
     struct pipe_pair pipe; /* -1 while none is held */
     size_t in_pipe;        /* bytes in it */
     uint8_t *first;        /* bytes to be sent before the pipe's, owned */
@@ -73,22 +86,53 @@ void pipes_free(struct pipes *p)
 {
     for (size_t i = 0; p && i < p->n; i++)
         pipe_close(&p->idle[i]);
+    for (size_t i = 0; p && i < p->n_wide; i++)
+        pipe_close(&p->wide[i]);
     free(p);
 }
 
-static int pipe_get(struct pipes *pipes, struct pipe_pair *out)
+/* Returns 1, 0 where it is not as large as asked for, or a negative errno. */
+static int pipe_make(size_t size, struct pipe_pair *out)
 {
     int fds[2];
+    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+        return -errno;
+    *out = (struct pipe_pair){.out = fds[0], .in = fds[1]};
+    /* Beyond the user's share of pipe pages the kernel refuses; its default does too. */
+    return fcntl(fds[1], F_SETPIPE_SZ, (int)size) < 0 ? 0 : 1;
+}
+
+/* Returns false when all are in use, or none could be made. */
+static bool get_wide(struct pipes *pipes, struct pipe_pair *out)
+{
+    if (pipes->n_wide) {
+        *out = pipes->wide[--pipes->n_wide];
+        return true;
+    }
+    if (pipes->wide_made == WIDE_PIPES)
+        return false;
+    int made = pipe_make(WIDE_SIZE, out);
+    if (made < 0)
+        return false;
+    if (made == 0) { /* the user's share is used up: no more is tried */
+        pipes->wide_made = WIDE_PIPES;
+        pipe_close(out);
+        return false;
+    }
+    out->wide = true;
+    pipes->wide_made++;
+    return true;
+}
+
+static int pipe_get(struct pipes *pipes, bool wide, struct pipe_pair *out)
+{
+    if (wide && get_wide(pipes, out))
+        return 0;
     if (pipes->n) {
         *out = pipes->idle[--pipes->n];
         return 0;
     }
-    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
-        return -errno;
-    /* Beyond the user's share of pipe pages the kernel refuses; its default does too. */
-    (void)fcntl(fds[1], F_SETPIPE_SZ, PIPE_SIZE);
-    *out = (struct pipe_pair){fds[0], fds[1]};
-    return 0;
+    return MIN(pipe_make(PIPE_SIZE, out), 0);
 }
 
 /* Returns 0, or a negative errno: -ENOBUFS where the process has its share of pipes. */
@@ -99,7 +143,7 @@ static int pipe_take(struct flow *f)
         return 0;
     if (!holder_take(holder, LIMIT_PIPES, 1))
         return -ENOBUFS;
-    int failed = pipe_get(f->relay->pipes, &f->pipe);
+    int failed = pipe_get(f->relay->pipes, f->bytes >= MUCH, &f->pipe);
     if (failed)
         holder_give(holder, LIMIT_PIPES, 1);
     return failed;
@@ -111,11 +155,15 @@ static void pipe_give(struct flow *f)
     struct pipes *pipes = f->relay->pipes;
     if (f->pipe.out < 0)
         return;
-    if (f->in_pipe == 0 && pipes->n < IDLE_PIPES)
+    if (f->in_pipe == 0 && f->pipe.wide) {
+        pipes->wide[pipes->n_wide++] = f->pipe;
+    } else if (f->in_pipe == 0 && pipes->n < IDLE_PIPES) {
         pipes->idle[pipes->n++] = f->pipe;
-    else
+    } else {
+        pipes->wide_made -= f->pipe.wide;
         pipe_close(&f->pipe);
-    f->pipe = (struct pipe_pair){-1, -1};
+    }
+    f->pipe = (struct pipe_pair){-1, -1, false};
     holder_give(&f->relay->holder, LIMIT_PIPES, 1);
 }
 
@@ -195,8 +243,8 @@ static ssize_t fill(struct flow *f)
     int failed = pipe_take(f);
     if (failed)
         return failed;
-    ssize_t n =
-        splice(f->from, NULL, f->pipe.in, NULL, PIPE_SIZE, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+    ssize_t n = splice(f->from, NULL, f->pipe.in, NULL, f->pipe.wide ? WIDE_SIZE : PIPE_SIZE,
+                       SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
     return n < 0 ? -errno : n;
 }
 
@@ -213,27 +261,54 @@ static int empty(struct flow *f)
     return 1;
 }
 
-/* The stream's end goes on to the other side; both ends make the relay's. */
+/* The stream's end goes on to the other side; both ends make the relay's, and the second goes on
+ * when its socket is closed. */
 static void finish(struct flow *f)
 {
     struct relay *r = f->relay;
     f->finished = true;
-    shutdown(f->to, SHUT_WR);
+    event_del(f->readable);
     if (r->flows[RELAY_UP].finished && r->flows[RELAY_DOWN].finished)
         tell(r, 0);
+    else
+        shutdown(f->to, SHUT_WR);
 }
 
 /* Bytes wait in the socket meanwhile, as for a slow reader. */
 static void pause_for(struct flow *f, unsigned us)
 {
     const struct timeval wait = {0, us};
+    event_del(f->readable);
     event_add(f->pause, &wait);
+}
+
+/* Takes what is there. Returns its size, 0 at the end of the stream, or a negative errno: then what
+ * must be waited for is waited for, or the relay has ended. */
+static ssize_t take(struct flow *f)
+{
+    const bool observed = f->observed;
+    ssize_t n = fill(f);
+    if (n == -EAGAIN) {
+        pipe_give(f);
+        event_add(f->readable, NULL);
+    } else if (n == -EMFILE || n == -ENFILE || n == -ENOBUFS) {
+        pause_for(f, n == -ENOBUFS ? SHARE_WAIT_US : PIPE_WAIT_US);
+    } else if (n < 0) {
+        tell(f->relay, (int)n);
+    } else {
+        f->eof = n == 0;
+        f->in_pipe = observed ? 0 : (size_t)n;
+        f->bytes += (uint64_t)n;
+    }
+    return n;
 }
 
 /* Moves what can be moved, and waits for the one thing that is missing. */
 static void move(struct flow *f)
 {
-    for (size_t moved = 0; moved < TURN_BYTES;) {
+    size_t moved = 0;
+    bool more = true;
+    for (;;) {
         int sent = f->first ? send_first(f) : 1;
         if (sent > 0)
             sent = empty(f);
@@ -242,6 +317,7 @@ static void move(struct flow *f)
             return;
         }
         if (sent == 0) {
+            event_del(f->readable);
             event_add(f->writable, NULL);
             return;
         }
@@ -254,28 +330,15 @@ static void move(struct flow *f)
             f->relay->events.pushed(f->relay->events.context);
             return;
         }
-        bool observed = f->observed;
-        ssize_t n = fill(f);
-        if (n == -EAGAIN) {
-            pipe_give(f);
-            event_add(f->readable, NULL);
+        if (!more || moved >= TURN_BYTES)
+            break;
+        ssize_t n = take(f);
+        if (n < 0)
             return;
-        }
-        if (n == -EMFILE || n == -ENFILE || n == -ENOBUFS) {
-            pause_for(f, n == -ENOBUFS ? SHARE_WAIT_US : PIPE_WAIT_US);
-            return;
-        }
-        if (n < 0) {
-            tell(f->relay, (int)n);
-            return;
-        }
-        f->eof = n == 0;
-        f->in_pipe = observed ? 0 : (size_t)n;
-        f->bytes += (uint64_t)n;
         moved += (size_t)n;
+        more = n >= ALL_THERE_WAS;
     }
-    /* More is there: the turn goes to the others first. */
-    event_add(f->in_pipe || f->first ? f->writable : f->readable, NULL);
+    event_add(f->readable, NULL); /* more may be there: the turn goes to the others first */
 }
 
 static void on_ready(evutil_socket_t fd, short what, void *arg)
@@ -297,8 +360,8 @@ struct relay *relay_new(struct event_base *base, struct pipes *pipes, const stru
         f->relay = r;
         f->from = i == RELAY_UP ? client_fd : server_fd;
         f->to = i == RELAY_UP ? server_fd : client_fd;
-        f->pipe = (struct pipe_pair){-1, -1};
-        f->readable = event_new(base, f->from, EV_READ, on_ready, f);
+        f->pipe = (struct pipe_pair){-1, -1, false};
+        f->readable = event_new(base, f->from, EV_READ | EV_PERSIST, on_ready, f);
         f->writable = event_new(base, f->to, EV_WRITE, on_ready, f);
         f->pause = event_new(base, -1, 0, on_ready, f);
     }
