@@ -39,11 +39,16 @@ struct arrival {
 static void hand_over(struct engine *e, struct dns_server *dns, enum listener_kind kind, int fd,
                       const struct flow_key *flow, struct process *p)
 {
-    if (kind == LISTENER_CLIENT_DNS || flow->dst_port == 53)
-        dns_server_stream(dns, fd, flow, p, kind == LISTENER_CLIENT_DNS);
-    else
+    const struct linger in_order = {0};
+    if (kind == LISTENER_CLIENT_DNS) {
+        dns_server_stream(dns, fd, flow, p, true);
+    } else if (flow->dst_port == 53) {
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &in_order, sizeof in_order);
+        dns_server_stream(dns, fd, flow, p, false);
+    } else {
         session_start(e, fd, flow, p,
                       kind == LISTENER_HOST_PORT ? SESSION_HOST_PORT : SESSION_EGRESS);
+    }
 }
 
 static void on_who(void *context, struct process *p)
@@ -151,6 +156,8 @@ struct listener *listener_new(struct engine *e, struct dns_server *dns, int fd,
     if (!l)
         return NULL;
     *l = (struct listener){.engine = e, .dns = dns, .fd = fd, .kind = kind};
+    if (kind != LISTENER_CLIENT_DNS)
+        session_prepare(fd);
     l->readable = event_new(e->base, fd, EV_READ | EV_PERSIST, on_readable, l);
     l->pause = event_new(e->base, -1, 0, on_pause_over, l);
     if (!l->readable || !l->pause || event_add(l->readable, NULL) < 0) {

@@ -58,15 +58,20 @@ static void end(struct session *s)
     engine_end(e);
 }
 
-/* Whether closing is a reset. On while bytes are relayed: should we die, the kernel closes for us,
- * and nobody must take a stream that was cut for a whole one. */
-static void set_abrupt(const struct session *s, bool abrupt)
+static void set_linger(int fd, bool abrupt)
 {
     const struct linger how = {.l_onoff = abrupt, .l_linger = 0};
-    if (s->client_fd >= 0)
-        setsockopt(s->client_fd, SOL_SOCKET, SO_LINGER, &how, sizeof how);
-    if (s->server_fd >= 0)
-        setsockopt(s->server_fd, SOL_SOCKET, SO_LINGER, &how, sizeof how);
+    if (fd >= 0)
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &how, sizeof how);
+}
+
+/* Whether closing is a reset. A client's is from the start (session_prepare), a server's while
+ * bytes are relayed: should we die, the kernel closes for us, and nobody must take a stream that
+ * was cut for a whole one. */
+static void set_abrupt(const struct session *s, bool abrupt)
+{
+    set_linger(s->client_fd, abrupt);
+    set_linger(s->server_fd, abrupt);
 }
 
 /* Ends at once: both sides see a reset, no half-told story. */
@@ -95,11 +100,9 @@ void session_wait(struct session *s, unsigned timeout_ms, bool readable)
 /* The server hears nothing more, and no end that looks like one in order. */
 static void drop_server(struct session *s)
 {
-    const struct linger at_once = {.l_onoff = 1}, in_order = {0};
-    if (s->server_fd >= 0)
-        setsockopt(s->server_fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    set_linger(s->server_fd, true);
     fd_close(&s->server_fd);
-    setsockopt(s->client_fd, SOL_SOCKET, SO_LINGER, &in_order, sizeof in_order);
+    set_linger(s->client_fd, false);
 }
 
 /* The record was written: TLS hears why, between two messages of the server's; others are reset. */
@@ -180,7 +183,7 @@ static void on_relay_done(void *context, int failed)
 static void relay(struct session *s)
 {
     const struct relay_events events = {on_relay_done, session_seen, session_pushed, s};
-    set_abrupt(s, true);
+    set_linger(s->server_fd, true);
     s->relay = relay_new(s->engine->base, s->engine->pipes, &s->holder, s->client_fd, s->server_fd,
                          &events);
     if (s->relay)
@@ -297,12 +300,14 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         session_watch_timeout(s);
 }
 
-/* A client that has gone for good, with its socket orphaned, must not hold a session for ever. */
-static void keep_alive(int fd)
+void session_prepare(int listener)
 {
     const int one = 1, idle_s = 60;
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+    const struct linger abrupt = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(listener, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+    setsockopt(listener, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+    setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    setsockopt(listener, SOL_SOCKET, SO_LINGER, &abrupt, sizeof abrupt);
 }
 
 static bool make_events(struct session *s)
@@ -357,7 +362,6 @@ void session_start(struct engine *e, int fd, const struct flow_key *flow, struct
         e->limits.waiting++;
     LIST_INSERT_HEAD(&e->sessions, s, all);
     engine_begin(e);
-    keep_alive(fd);
     if (!make_events(s))
         reset(s);
     else

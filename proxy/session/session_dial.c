@@ -43,14 +43,12 @@ bool session_dialed(struct session *s)
 {
     int code = 0;
     socklen_t len = sizeof code;
-    const int one = 1;
     if (getsockopt(s->server_fd, SOL_SOCKET, SO_ERROR, &code, &len) < 0)
         code = errno;
     if (code) {
         session_fail(s, dial_error(code));
         return false;
     }
-    setsockopt(s->client_fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     return true;
 }
 
