@@ -16,6 +16,7 @@ enum {
     FORWARD_QUERY_ROOM = 300, /* header, longest question, OPT; and the length before it on TCP */
     FORWARD_PREFIX = 2,
     FORWARD_BUCKETS = 256,
+    FORWARD_IDS = 128, /* what getrandom(2) gives in one piece, in any case */
 };
 
 enum try_state {
@@ -68,6 +69,8 @@ struct forwarder {
     struct kept *kept;
     size_t n_inquiries;
     LIST_HEAD(inquiries, inquiry) inquiries[FORWARD_BUCKETS];
+    uint16_t ids[FORWARD_IDS]; /* random, for tries to come; what was used is zero */
+    size_t n_ids;
     uint8_t datagram[DNS_MESSAGE_MAX];
 };
 

@@ -76,11 +76,25 @@ static int open_socket(struct inquiry *q, int type)
     return 0;
 }
 
-/* Gives the query an id that nobody can foresee. */
+/* An id that nobody can foresee. The kernel is asked for many at once; each is used once, and is
+ * not left in memory behind its use. */
+static int take_id(struct forwarder *f, uint16_t *out)
+{
+    if (!f->n_ids) {
+        if (getrandom(f->ids, sizeof(f->ids), 0) != sizeof(f->ids))
+            return -EIO;
+        f->n_ids = FORWARD_IDS;
+    }
+    *out = f->ids[--f->n_ids];
+    f->ids[f->n_ids] = 0;
+    return 0;
+}
+
 static int renew_id(struct inquiry *q)
 {
-    if (getrandom(&q->id, sizeof(q->id), 0) != sizeof(q->id))
-        return -EIO;
+    int r = take_id(q->forwarder, &q->id);
+    if (r)
+        return r;
     q->out[FORWARD_PREFIX] = (uint8_t)(q->id >> 8);
     q->out[FORWARD_PREFIX + 1] = (uint8_t)q->id;
     return 0;
