@@ -107,7 +107,7 @@ struct record_line {
     uint64_t seq;
     const struct process *process; /* NULL: not attributed */
     enum log_args args;
-    const char *prev; /* start records: the hash before this one, 64 hex digits */
+    const char *prev;          /* start records: the hash before this one, 64 hex digits */
     const struct buffer *told; /* the members about the process, if they are written already */
 };
 

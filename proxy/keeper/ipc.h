@@ -68,8 +68,8 @@ void ipc_free(struct ipc *ipc);
 
 /* From now on what is sent within one turn of the loop leaves together at the end of that turn, in
  * as few calls and with as few wake-ups of the peer as can be; what carries a descriptor leaves at
- * once, behind what waits. That the peer has gone is then told by `closed` alone. For an owner whose
- * loop goes on turning. */
+ * once, behind what waits. That the peer has gone is then told by `closed` alone. For an owner
+ * whose loop goes on turning. */
 void ipc_gather(struct ipc *ipc) NONNULL(1);
 
 /* Sends one message; what the socket does not take at once waits in order. fd, where not -1, is

@@ -63,7 +63,7 @@ struct keeper {
     struct caller caller;
     struct log *log;
     struct records *records; /* that wait to be written */
-    int log_place; /* the file, to know it by: see keeper_check_places */
+    int log_place;           /* the file, to know it by: see keeper_check_places */
     struct summary *summary;
     struct new_file suggestions; /* of --suggest */
     struct folds *folds;     /* of denials by the guard; other denials are folded by the proxy */

@@ -61,11 +61,13 @@ sample()
     done
     maps
 }
-inside "(for ((i = 0; i < $records; i++)); do connect_once -q -r -t 5000 $THIRD_IP 7 1; done
+inside "(for part in 1 2 3 4; do
+        for ((i = 0; i < $((records / 4)); i++)); do connect_once -q -r -t 5000 $THIRD_IP 7 1; done &
+    done; wait
     : >warm) >/dev/null 2>&1 &"
 is_warm() { [ -e "$INSIDE/warm" ] && [ $((SECONDS - begin)) -ge $warm ]; }
 begin=$SECONDS
-check - "it has begun" wait_for 900 is_warm
+check - "it has begun" wait_for 1800 is_warm
 begin=$SECONDS
 for ((i = 0; i < samples; i++)); do
     until [ $((SECONDS - begin)) -ge $((soak * (i + 1) / samples)) ]; do
