@@ -313,10 +313,11 @@ static int verb_refused_connect(char **arg)
     return write(HELPER_REPORT_FD, &key, sizeof key) != sizeof key;
 }
 
-/* A socket that asks for the very 4-tuple of one that is connected, in vain. */
+/* A socket that asks for the very 4-tuple of one that is connected, in vain. It was refused
+ * elsewhere before, so that the kernel tells of its states. */
 static int verb_twice(char **arg)
 {
-    const struct sockaddr_in to = helper_v4(helper_port(arg[0]));
+    const struct sockaddr_in to = helper_v4(helper_port(arg[0])), nobody = helper_v4(1);
     struct sockaddr_in from = helper_v4(0);
     const struct helper_hello hello = {.pid = (uint32_t)getpid(), .tag = "twice"};
     const int one = 1;
@@ -327,7 +328,8 @@ static int verb_twice(char **arg)
         bind(first, (struct sockaddr *)&from, sizeof from) ||
         getsockname(first, (struct sockaddr *)&from, &len) ||
         bind(second, (struct sockaddr *)&from, sizeof from) ||
-        connect(first, (const struct sockaddr *)&to, sizeof to) ||
+        connect(second, (const struct sockaddr *)&nobody, sizeof nobody) != -1 ||
+        errno != ECONNREFUSED || connect(first, (const struct sockaddr *)&to, sizeof to) ||
         connect(second, (const struct sockaddr *)&to, sizeof to) != -1 || errno != EADDRNOTAVAIL)
         return 1;
     return write(first, &hello, sizeof hello) != sizeof hello;
