@@ -75,10 +75,12 @@ void udp_take_socket(struct udp *u, struct ipc_message *m)
     ask_for_sockets(u);
 }
 
-/* Another needs its place. One that was not told of yet is told of as failed. */
+/* Another needs its place. One that was not told of yet is told of as failed; what was submitted
+ * stands in the log before anything that follows, so that one ends. */
 static void give_way(struct udp_entry *e)
 {
     struct flow *f = (struct flow *)e;
+    f->recorded |= f->ticket != NULL;
     if (f->recorded || f->state == FLOW_REFUSED)
         flow_end(f, "limit");
     else
