@@ -94,6 +94,8 @@ $(for temp in client_body proxy fastcgi uwsgi scgi; do
         }
     }
 $(lab_bad_tls)
+    # What a suite adds (registries.sh).
+    include $LAB/conf/*.site;
 }
 CONF
 }
