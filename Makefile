@@ -67,7 +67,7 @@ BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Werror -I.
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 .DELETE_ON_ERROR:
-.PHONY: all demo test test-long test-vm plain bpf-other unit fuzz tools bench bench-match bench-hooks lint format install uninstall deb clean packages
+.PHONY: all demo test test-long test-vm plain bpf-other unit fuzz tools bench bench-match bench-hooks lint format install uninstall deb clean packages guides
 .SECONDARY:
 
 all: $(BUILD)/egress-filter
@@ -202,6 +202,11 @@ test: packages
 	$(Q)$(MAKE) --no-print-directory all unit fuzz tools plain bpf-other
 	$(Q)BUILD=$(BUILD) tests/run
 
+# The page that a script makes (integration/first_hour looks whether it is still so).
+guides: all
+	$(Q)BUILD=$(BUILD) tests/first-hour > $(BUILD)/first-hour.md
+	$(Q)cp $(BUILD)/first-hour.md docs/guides/first-hour.md
+
 # By default the kernels and ways that tests/vm/run names.
 test-vm: packages
 	$(Q)$(MAKE) --no-print-directory all tools plain
@@ -233,6 +238,7 @@ INSTALL := \
 	editors/vim/ftdetect/egressrules.vim:share/vim/vimfiles/ftdetect/egressrules.vim \
 	$(foreach file,$(sort $(wildcard editors/textmate/*)),$(file):share/egress-filter/$(patsubst editors/%,%,$(file))) \
 	$(foreach file,README.md $(sort $(wildcard docs/*.md docs/*/*.md)),$(file):$(DOC_DIR)/$(patsubst docs/%,%,$(file))) \
+	$(foreach file,$(sort $(wildcard rules/examples/*)),$(file):$(DOC_DIR)/$(patsubst rules/%,%,$(file))) \
 	$(foreach page,$(MAN),$(page):share/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 installed = $(DESTDIR)$(PREFIX)/$(lastword $(subst :, ,$(1)))
 places = $(sort $(dir $(foreach file,$(1),$(call installed,$(file)))))
