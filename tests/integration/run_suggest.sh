@@ -152,7 +152,8 @@ check_equal - "no temporary file is left" "" "$(find "$LAB/home" "$LAB/work" -na
 coloured()
 {
     env TERM=xterm "$@" script -qec "$EGRESS run ${RUN_OPTIONS[*]} --policy $POLICY --user $TESTER \
-        --log $LAB/log/tty.jsonl -- dig +tries=1 nowhere.example" /dev/null </dev/null | grep -q $'\e\\[' && echo yes || echo no
+        --log $LAB/log/tty.jsonl -- dig +tries=1 nowhere.example" /dev/null </dev/null >"$LAB/work/tty"
+    if grep -q $'\e\\[' "$LAB/work/tty"; then echo yes; else echo no; fi
 }
 if command -v script >/dev/null; then
     check_equal - "colours on a terminal, unless NO_COLOR or a dumb one" "yes no no" \
