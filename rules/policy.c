@@ -108,6 +108,13 @@ bool policy_may_allow_port(const struct policy *p, uint16_t port)
     return port_set_has(&p->allowed, port);
 }
 
+const char *verdict_action_name(enum verdict_action action)
+{
+    static const char *const names[] = {
+        [VERDICT_DENY] = "deny", [VERDICT_ALLOW] = "allow", [VERDICT_INSPECT] = "inspect"};
+    return names[action];
+}
+
 const char *verdict_reason_name(const struct verdict *v, bool attributed)
 {
     static const char *const names[] = {[REASON_NO_RULE] = "no-rule",

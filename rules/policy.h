@@ -76,6 +76,8 @@ struct verdict {
 
 /* Judges one event; never fails, never allocates. */
 struct verdict policy_match(const struct policy *p, const struct event *e) NONNULL(1, 2);
+/* "allow", "deny" or "inspect". */
+const char *verdict_action_name(enum verdict_action action);
 /* The short stable code that logs have for it; NULL where it is plainly allowed. attributed: whose
  * traffic it was is known. */
 const char *verdict_reason_name(const struct verdict *v, bool attributed) NONNULL(1);

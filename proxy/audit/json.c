@@ -137,6 +137,16 @@ void json_put_text(struct buffer *out, const char *name, const char *data, size_
     json_put_base64(out, data, len);
 }
 
+void json_put_text_or_null(struct buffer *out, const char *name, const char *text)
+{
+    if (text) {
+        json_put_text(out, name, text, strlen(text));
+        return;
+    }
+    json_put_key(out, name);
+    buffer_add_string(out, "null");
+}
+
 void json_put_word(struct buffer *out, const char *name, const char *word)
 {
     json_put_text(out, name, word, strlen(word));

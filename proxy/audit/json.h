@@ -23,6 +23,8 @@ void json_put_base64(struct buffer *out, const char *data, size_t len) NONNULL(1
 /* Whole members. A text that is not UTF-8 is followed by NAME_raw in base64. */
 void json_put_text(struct buffer *out, const char *name, const char *data, size_t len)
     NONNULL(1, 2);
+/* The same of a text that ends with a NUL; null where there is none. */
+void json_put_text_or_null(struct buffer *out, const char *name, const char *text) NONNULL(1, 2);
 void json_put_word(struct buffer *out, const char *name, const char *word) NONNULL(1, 2, 3);
 void json_put_bool(struct buffer *out, const char *name, bool value) NONNULL(1, 2);
 /* Readers hold integers in 63 bits (jansson refuses more), so greater ones are written as that. */

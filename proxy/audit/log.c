@@ -308,21 +308,6 @@ size_t log_waiting(const struct log *log)
     return log->newest.seq == log->written.seq ? 0 : log->lines.len;
 }
 
-/* One write(2) unless the file system takes only part of it; then the rest is tried once more,
- * which finishes it or says why not. */
-static int write_all(const struct log *log, const char *data, size_t len)
-{
-    for (size_t done = 0; done < len;) {
-        ssize_t n = write(log->fd, data + done, len - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? -errno : -EIO;
-        done += (size_t)n;
-    }
-    return 0;
-}
-
 static int write_waiting(struct log *log)
 {
     off_t end = 0;
@@ -330,7 +315,7 @@ static int write_waiting(struct log *log)
     if (result < 0)
         return result;
     const size_t skip = log->torn ? 0 : 1, len = log->lines.len - skip;
-    result = write_all(log, log->lines.data + skip, len);
+    result = fd_write_all(log->fd, log->lines.data + skip, len);
     if (result < 0) {
         /* Should the cut fail too, the next write sees that the file ends elsewhere. */
         if (ftruncate(log->fd, end) == 0)

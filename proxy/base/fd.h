@@ -2,6 +2,7 @@
  * File descriptors with owners. */
 #pragma once
 
+#include <stddef.h>
 #include <unistd.h>
 
 #include "base/attrib.h"
@@ -21,5 +22,9 @@ static inline int fd_steal(int *fd)
     *fd = -1;
     return stolen;
 }
+
+/* As many write(2) as it takes: where the system took only a part, the next one finishes it or says
+ * why not. 0 or a negative errno. */
+int fd_write_all(int fd, const void *data, size_t len) NODISCARD NONNULL(2);
 
 #define CLEANUP_FD CLEANUP(fd_close)

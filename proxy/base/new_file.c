@@ -33,20 +33,6 @@ static int make_temporary(const struct new_file *f, struct temporary *t)
     return t->fd < 0 ? -errno : 0;
 }
 
-static int write_all(int fd, const char *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        data += n;
-        len -= (size_t)n;
-    }
-    return fsync(fd) < 0 ? -errno : 0;
-}
-
 /* Some file systems cannot rename without replacing; a link never replaces. */
 static int give_name(const struct new_file *f, const char *temporary)
 {
@@ -108,7 +94,9 @@ int new_file_write(const struct new_file *f, const void *data, size_t len, struc
     int failed = make_temporary(f, &t);
     if (failed)
         return error_set(error, failed, "cannot make '%s'", f->path);
-    failed = write_all(t.fd, data, len);
+    failed = fd_write_all(t.fd, data, len);
+    if (!failed && fsync(t.fd) < 0)
+        failed = -errno;
     if (close(t.fd) < 0 && !failed)
         failed = -errno;
     if (!failed)

@@ -104,25 +104,15 @@ static void print(const char *name, const struct finding *f, bool colour)
     fflush(stdout);
 }
 
-static void put_text(struct buffer *out, const char *name, const char *text)
-{
-    if (text) {
-        json_put_text(out, name, text, strlen(text));
-        return;
-    }
-    json_put_key(out, name);
-    buffer_add_string(out, "null");
-}
-
 static void put(struct buffer *out, const char *name, const struct finding *f)
 {
     json_put_comma(out);
     buffer_add_char(out, '{');
     json_put_word(out, "check", name);
     json_put_word(out, "level", levels[f->level]);
-    put_text(out, "seen", f->seen);
-    put_text(out, "means", f->means);
-    put_text(out, "todo", f->todo);
+    json_put_text_or_null(out, "seen", f->seen);
+    json_put_text_or_null(out, "means", f->means);
+    json_put_text_or_null(out, "todo", f->todo);
     buffer_add_char(out, '}');
 }
 

@@ -6,7 +6,7 @@
 
 #include "audit/json.h"
 #include "review/diff_paths.h"
-#include "review/test_lines.h"
+#include "rules/policy.h"
 
 static const struct {
     enum diff_kind kind;
@@ -117,28 +117,18 @@ void diff_tell_words(const struct diff_change *c, struct buffer *out)
     buffer_printf(out, "\n    as in:  %s\n", c->example);
 }
 
-static void put_text(struct buffer *out, const char *name, const char *text)
-{
-    if (text) {
-        json_put_text(out, name, text, strlen(text));
-        return;
-    }
-    json_put_key(out, name);
-    buffer_add_string(out, "null");
-}
-
 static void put_rule(struct buffer *out, const char *name, const struct verdict *v)
 {
     json_put_key(out, name);
     buffer_add_char(out, '{');
     json_put_word(out, "verdict", verdict_action_name(v->action));
-    put_text(out, "file", v->file);
+    json_put_text_or_null(out, "file", v->file);
     json_put_key(out, "line");
     if (v->file)
         buffer_printf(out, "%zu", v->line);
     else
         buffer_add_string(out, "null");
-    put_text(out, "rule", v->rule);
+    json_put_text_or_null(out, "rule", v->rule);
     json_put_bool(out, "passthrough", v->passthrough);
     json_put_bool(out, "insecure", v->insecure);
     buffer_add_char(out, '}');
@@ -147,7 +137,7 @@ static void put_rule(struct buffer *out, const char *name, const struct verdict 
 static void put_port_list(const struct diff_change *c, struct buffer *out)
 {
     if (c->n_ports == 0) {
-        put_text(out, "port", NULL);
+        json_put_text_or_null(out, "port", NULL);
         return;
     }
     if (is_every_port(c)) {
@@ -181,17 +171,17 @@ void diff_tell_json(const struct diff_change *c, struct buffer *out)
         json_put_string(out, kinds[i].name, strlen(kinds[i].name));
     }
     buffer_add_char(out, ']');
-    put_text(out, "target", c->target);
-    put_text(out, "at", c->at);
+    json_put_text_or_null(out, "target", c->target);
+    json_put_text_or_null(out, "at", c->at);
     put_port_list(c, out);
     if (request)
         diff_methods_write(c->methods, &methods);
-    put_text(out, "scheme", !request ? NULL : c->https ? "https" : "http");
-    put_text(out, "methods", methods.data);
-    put_text(out, "path", c->path);
-    put_text(out, "who", c->who[0] ? c->who : NULL);
+    json_put_text_or_null(out, "scheme", !request ? NULL : c->https ? "https" : "http");
+    json_put_text_or_null(out, "methods", methods.data);
+    json_put_text_or_null(out, "path", c->path);
+    json_put_text_or_null(out, "who", c->who[0] ? c->who : NULL);
     put_rule(out, "before", &c->before);
     put_rule(out, "after", &c->after);
-    put_text(out, "example", c->example);
+    json_put_text_or_null(out, "example", c->example);
     buffer_add_char(out, '}');
 }

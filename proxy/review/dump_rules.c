@@ -8,21 +8,11 @@
 #include "audit/json.h"
 #include "rules/selector.h"
 
-static void put_text(struct buffer *out, const char *name, const char *text)
-{
-    if (text) {
-        json_put_text(out, name, text, strlen(text));
-        return;
-    }
-    json_put_key(out, name);
-    buffer_add_string(out, "null");
-}
-
 /* [443,[1024,65535]], or "*"; null where ports mean nothing (dns:). */
 static void put_ports(struct buffer *out, const struct rule *r)
 {
     if (rule_is(r, SET_DNS)) {
-        put_text(out, "port", NULL);
+        json_put_text_or_null(out, "port", NULL);
         return;
     }
     if (r->ports.any) {
@@ -46,7 +36,7 @@ static void put_protocol(struct buffer *out, const struct rule *r)
 {
     bool tcp = r->protos & RULE_TCP, udp = r->protos & RULE_UDP;
     if (rule_is(r, SET_DNS))
-        put_text(out, "protocol", NULL);
+        json_put_text_or_null(out, "protocol", NULL);
     else
         json_put_word(out, "protocol", tcp && udp ? "*" : tcp ? "tcp" : "udp");
 }
@@ -62,7 +52,7 @@ static void put_methods(struct buffer *out, const struct rule *r)
         {METHOD_OPTIONS, "OPTIONS"},
     };
     if (!rule_is(r, SET_URL)) {
-        put_text(out, "methods", NULL);
+        json_put_text_or_null(out, "methods", NULL);
         return;
     }
     if (r->methods == METHOD_ALL) {
@@ -96,7 +86,7 @@ static void put_selector(struct buffer *out, const struct selector *s)
 {
     json_put_comma(out);
     buffer_add_char(out, '{');
-    put_text(out, "value", s->value);
+    json_put_text_or_null(out, "value", s->value);
     json_put_bool(out, "literal", s->literal);
     buffer_add_char(out, '}');
 }
@@ -140,15 +130,15 @@ static void put_selectors(struct buffer *out, const struct rule *r)
 void dump_rule(const struct rule *r, size_t line, struct buffer *out)
 {
     buffer_add_char(out, '{');
-    put_text(out, "file", r->file);
+    json_put_text_or_null(out, "file", r->file);
     json_put_number(out, "line", line);
     json_put_word(out, "action", r->action == RULE_ALLOW ? "allow" : "deny");
     json_put_word(out, "type", target_type_name(r->type));
-    put_text(out, "target", r->target);
+    json_put_text_or_null(out, "target", r->target);
     put_ports(out, r);
     put_protocol(out, r);
     put_methods(out, r);
-    put_text(out, "url_base", r->base);
+    json_put_text_or_null(out, "url_base", r->base);
     put_keywords(out, r);
     put_selectors(out, r);
     buffer_add_char(out, '}');

@@ -107,7 +107,7 @@ static void take_json(struct explain *x, const char *line, size_t len, size_t nu
     struct explain_record r;
     uint64_t conn;
     int judged = event_reader_line(x->reader, line, len, &e, &error);
-    json_t *root = json_loadb(line, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    json_t *root = event_reader_object(x->reader);
     read_record(root, &r, &conn);
     keep_policy(x, root);
     r.policy_sha256 = x->then[0] ? x->then : NULL;
@@ -118,7 +118,6 @@ static void take_json(struct explain *x, const char *line, size_t len, size_t nu
         else if (judged > 0)
             tell(x, e, r.policy ? &r : NULL);
     }
-    json_decref(root);
 }
 
 static void on_fault(void *context, const struct diagnostic *d)
@@ -180,7 +179,7 @@ static void take_arguments(struct explain *x, char **words, int n)
 static void take_file(struct explain *x, const char *path)
 {
     x->name = strcmp(path, "-") == 0 ? "<stdin>" : path;
-    int result = lines_read(path, take_line, x);
+    int result = lines_read(path, take_line, NULL, x);
     if (result < 0) {
         say_error("cannot read '%s': %s", x->name, strerror(-result));
         x->bad = true;

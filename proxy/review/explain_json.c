@@ -7,32 +7,20 @@
 #include "review/explain_lacks.h"
 #include "review/explain_tell.h"
 
-static void put_text(struct buffer *out, const char *name, const char *text)
-{
-    if (text) {
-        json_put_text(out, name, text, strlen(text));
-        return;
-    }
-    json_put_key(out, name);
-    buffer_add_string(out, "null");
-}
-
 static void put_rule(struct buffer *out, const char *file, size_t line, const char *rule)
 {
-    put_text(out, "file", file);
+    json_put_text_or_null(out, "file", file);
     json_put_key(out, "line");
     if (file)
         buffer_printf(out, "%zu", line);
     else
         buffer_add_string(out, "null");
-    put_text(out, "rule", rule);
+    json_put_text_or_null(out, "rule", rule);
 }
 
 static void put_verdict(struct buffer *out, const struct verdict *v)
 {
-    static const char *const actions[] = {
-        [VERDICT_DENY] = "deny", [VERDICT_ALLOW] = "allow", [VERDICT_INSPECT] = "inspect"};
-    json_put_word(out, "verdict", actions[v->action]);
+    json_put_word(out, "verdict", verdict_action_name(v->action));
     put_rule(out, v->file, v->line, v->rule);
     json_put_bool(out, "unattributed", v->unattributed);
 }
@@ -61,9 +49,9 @@ static void put_lacks(struct buffer *out, const struct explain_rule *x, const st
         json_put_comma(out);
         buffer_add_char(out, '{');
         json_put_word(out, "what", w.name);
-        put_text(out, "has", w.known ? w.has.data : NULL);
-        put_text(out, "wants", w.wants.data);
-        put_text(out, "text", w.text.data);
+        json_put_text_or_null(out, "has", w.known ? w.has.data : NULL);
+        json_put_text_or_null(out, "wants", w.wants.data);
+        json_put_text_or_null(out, "text", w.text.data);
         buffer_add_char(out, '}');
         lack_words_release(&w);
     }
@@ -101,13 +89,13 @@ static void put_record(struct buffer *out, const struct explain_told *t)
     buffer_add_char(out, '{');
     if (r->seq)
         json_put_number(out, "seq", r->seq);
-    put_text(out, "policy", r->policy);
-    put_text(out, "outcome", r->outcome);
-    put_text(out, "reason", r->reason);
+    json_put_text_or_null(out, "policy", r->policy);
+    json_put_text_or_null(out, "outcome", r->outcome);
+    json_put_text_or_null(out, "reason", r->reason);
     put_rule(out, r->file, r->line, r->rule);
-    put_text(out, "means", r->reason ? explain_reason_words(r->reason) : NULL);
+    json_put_text_or_null(out, "means", r->reason ? explain_reason_words(r->reason) : NULL);
     json_put_word(out, "agrees", words[explain_agreement(t->explanation, r)]);
-    put_text(out, "why", explain_difference(t));
+    json_put_text_or_null(out, "why", explain_difference(t));
     buffer_add_char(out, '}');
 }
 
@@ -117,9 +105,9 @@ void explain_write_json(const struct explain_told *t, struct buffer *out)
     const struct explanation *x = t->explanation;
     explain_event_text(t->event, true, &text);
     buffer_add_char(out, '{');
-    put_text(out, "event", text.data);
+    json_put_text_or_null(out, "event", text.data);
     put_verdict(out, &x->verdict);
-    put_text(out, "reason", x->reason);
+    json_put_text_or_null(out, "reason", x->reason);
     put_part(out, "by_name", &x->by_name);
     put_part(out, "by_address", &x->by_address);
     put_part(out, "without_vetoes", &x->without_vetoes);

@@ -16,20 +16,6 @@
 
 enum { SUFFIX_LEN = 3 }; /* of the temporary name, `new` */
 
-static int write_all(int fd, const char *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        data += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
 static bool same_state(const struct stat *a, const struct stat *b)
 {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
@@ -55,7 +41,7 @@ static int fill(int fd, const char *path, const struct stat *was, const void *da
     int result = dress(fd, was);
     if (result < 0)
         return error_set(error, result, "cannot keep owner and mode of '%s'", path);
-    result = write_all(fd, data, len);
+    result = fd_write_all(fd, data, len);
     if (result == 0 && fsync(fd) < 0)
         result = -errno;
     if (result < 0)

@@ -16,6 +16,7 @@
 struct reading {
     int fd;
     lines_take *take;
+    void (*wait)(void *context);
     void *context;
     size_t len, number;
     bool skipping; /* within a line that is too long */
@@ -48,6 +49,8 @@ static int take_buffer(struct reading *r)
 static int read_all(struct reading *r)
 {
     for (;;) {
+        if (r->wait)
+            r->wait(r->context);
         ssize_t n = read(r->fd, r->data + r->len, sizeof(r->data) - r->len);
         if (n < 0 && errno == EINTR)
             continue;
@@ -63,13 +66,14 @@ static int read_all(struct reading *r)
     return r->len && !r->skipping ? r->take(r->context, r->data, r->len, ++r->number) : 0;
 }
 
-int lines_read(const char *path, lines_take *take, void *context)
+int lines_read(const char *path, lines_take *take, void (*wait)(void *context), void *context)
 {
     bool standard = strcmp(path, "-") == 0;
     struct reading *r = malloc(sizeof(*r));
     if (!r)
         return -ENOMEM;
     r->take = take;
+    r->wait = wait;
     r->context = context;
     r->len = r->number = 0;
     r->skipping = false;

@@ -10,6 +10,7 @@
  * that is longer than any record. Returns 0 to go on; anything else ends the reading. */
 typedef int lines_take(void *context, const char *line, size_t len, size_t number);
 
-/* path "-" is standard input. Returns what take returned last, or a negative errno: the file cannot
- * be read. */
-int lines_read(const char *path, lines_take *take, void *context) NODISCARD NONNULL(1, 2);
+/* path "-" is standard input. wait, which may be NULL, is called before more is read. Returns what
+ * take returned last, or a negative errno: the file cannot be read. */
+int lines_read(const char *path, lines_take *take, void (*wait)(void *context),
+               void *context) NODISCARD NONNULL(1, 2);

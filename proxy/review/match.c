@@ -26,16 +26,6 @@ struct match {
     struct log_input input;
 };
 
-static void put_text(struct buffer *out, const char *name, const char *text)
-{
-    if (text) {
-        json_put_text(out, name, text, strlen(text));
-        return;
-    }
-    json_put_key(out, name);
-    buffer_add_string(out, "null");
-}
-
 /* The filter's own word, which says of a look-up whether another resolver would have helped. */
 static const char *reason_of(const struct match *m, const struct event *e, const struct verdict *v)
 {
@@ -49,23 +39,21 @@ static const char *reason_of(const struct match *m, const struct event *e, const
 
 static void print_verdict(struct match *m, const struct event *e)
 {
-    static const char *const actions[] = {
-        [VERDICT_DENY] = "deny", [VERDICT_ALLOW] = "allow", [VERDICT_INSPECT] = "inspect"};
     const struct verdict v = policy_match(m->policy, e);
     struct buffer *out = &m->out;
     buffer_clear(out);
     buffer_add_char(out, '{');
-    json_put_word(out, "verdict", actions[v.action]);
+    json_put_word(out, "verdict", verdict_action_name(v.action));
     /* As the log has it. */
     json_put_word(out, "policy", v.action == VERDICT_ALLOW ? "allow" : "deny");
-    put_text(out, "file", v.file);
+    json_put_text_or_null(out, "file", v.file);
     json_put_key(out, "line");
     if (v.file)
         buffer_printf(out, "%zu", v.line);
     else
         buffer_add_string(out, "null");
-    put_text(out, "rule", v.rule);
-    put_text(out, "reason", reason_of(m, e, &v));
+    json_put_text_or_null(out, "rule", v.rule);
+    json_put_text_or_null(out, "reason", reason_of(m, e, &v));
     json_put_bool(out, "passthrough", v.passthrough);
     json_put_bool(out, "insecure", v.insecure);
     buffer_add_string(out, "}\n");

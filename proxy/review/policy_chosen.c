@@ -44,6 +44,8 @@ bool policy_chosen_load(struct policy_chosen *c)
 {
     struct policy_source sources[CLI_LIST_MAX];
     struct policy_files files = {0};
+    if (c->optional && c->paths.n == 0)
+        return true;
     c->options.load = policy_files_load;
     c->options.load_context = &files;
     c->options.diagnose = on_diagnostic;

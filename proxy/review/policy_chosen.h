@@ -9,6 +9,7 @@
 
 struct policy_chosen {
     const char *command; /* for sentences */
+    bool optional;       /* without --policy there is none, and that is no fault */
     struct policy_options options;
     struct cli_list paths;
     /* Results: */
@@ -17,5 +18,6 @@ struct policy_chosen {
     size_t errors;
 };
 
-/* Loads it; false after saying why not, also where a placeholder has no value. */
+/* Loads it, or nothing where that is no fault; false after saying why not, also where a placeholder
+ * has no value. */
 bool policy_chosen_load(struct policy_chosen *c) NODISCARD NONNULL(1);

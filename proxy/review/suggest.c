@@ -13,16 +13,13 @@
 #include "review/event_json.h"
 #include "review/log_input.h"
 #include "review/log_record.h"
-#include "review/policy_files.h"
+#include "review/policy_chosen.h"
 
 struct suggest {
-    struct policy_options options;
-    struct cli_list policies;
+    struct policy_chosen chosen; /* its policy NULL: the log's word counts */
     const char *output, *repo;
-    size_t errors;
     bool json;
     char repo_room[REPO_ROOM];
-    struct policy *policy; /* NULL: the log's word counts */
     struct event_reader *reader;
     struct summary *summary;
     struct log_input input;
@@ -53,9 +50,9 @@ static void take_event(struct suggest *s, struct fields *f, const struct event *
         return;
     r.who.run = s->run;
     denied = r.record.policy == RECORD_POLICY_DENY || r.record.outcome == RECORD_DENIED;
-    if (s->policy)
-        denied = log_record_judge(s->policy, e, &r);
-    if (denied && (decided || s->policy))
+    if (s->chosen.policy)
+        denied = log_record_judge(s->chosen.policy, e, &r);
+    if (denied && (decided || s->chosen.policy))
         summary_count(s->summary, &r.record, &r.who);
 }
 
@@ -78,43 +75,6 @@ static void begin_file(void *context)
 {
     struct suggest *s = context;
     s->run = ++s->files;
-}
-
-static void on_diagnostic(void *context, const struct diagnostic *d)
-{
-    struct suggest *s = context;
-    s->errors += d->kind == DIAGNOSTIC_ERROR;
-    if (d->kind == DIAGNOSTIC_ERROR || s->options.lenient)
-        policy_say(d);
-}
-
-/* True too where there is none to load. */
-static bool load_policy(struct suggest *s, struct policy_files *files)
-{
-    struct policy_source sources[CLI_LIST_MAX];
-    struct policy_options *o = &s->options;
-    for (size_t i = 0; i < s->policies.n; i++) {
-        int result = policy_files_read(files, s->policies.items[i], &sources[i]);
-        if (result < 0) {
-            say_error("cannot read the policy '%s': %s", s->policies.items[i], strerror(-result));
-            return false;
-        }
-    }
-    if (s->policies.n == 0)
-        return true;
-    o->load = policy_files_load;
-    o->load_context = files;
-    o->diagnose = on_diagnostic;
-    o->diagnose_context = s;
-    s->policy = policy_parse(sources, s->policies.n, o);
-    if (!s->policy)
-        say_error("%s", s->errors ? "the policy has errors, so nothing is judged by it"
-                                  : "out of memory");
-    if (!s->policy || !policy_is_open(s->policy))
-        return s->policy != NULL;
-    say_error("the policy has {owner} or {repo}, and neither --repo OWNER/REPO nor "
-              "GITHUB_REPOSITORY says what they are");
-    return false;
 }
 
 static bool put_out(const struct suggest *s, const struct new_file *file, const struct buffer *text)
@@ -172,13 +132,13 @@ static const struct cli_option options[] = {
      .value = "FILE",
      .kind = CLI_FILE,
      .set = cli_add,
-     .field = offsetof(struct suggest, policies),
+     .field = offsetof(struct suggest, chosen.paths),
      .help =
          "judge everything anew by these rules, and leave out what they allow; may be repeated"},
     {.name = "context",
      .value = "HEADER",
      .set = cli_any,
-     .field = offsetof(struct suggest, options.context),
+     .field = offsetof(struct suggest, chosen.options.context),
      .help = "start context of that policy, such as '[cgroup=@host]'"},
     {.name = "repo",
      .value = "OWNER/REPO",
@@ -187,7 +147,7 @@ static const struct cli_option options[] = {
      .help = "values of {owner} and {repo} (default: GITHUB_REPOSITORY)"},
     {.name = "lenient",
      .set = cli_flag,
-     .field = offsetof(struct suggest, options.lenient),
+     .field = offsetof(struct suggest, chosen.options.lenient),
      .help = "skip allow lines of that policy that have errors"},
     {.name = "output",
      .value = "FILE",
@@ -224,22 +184,21 @@ const struct cli_command suggest_command = {
 
 int suggest_main(int argc, char **argv)
 {
-    struct suggest s = {0};
-    struct policy_files files = {0};
+    struct suggest s = {.chosen = {.command = "suggest", .optional = true}};
     struct new_file file = NEW_FILE_INIT;
     struct error error = {0};
     struct cli_rest logs;
     int code = cli_parse(&suggest_command, argc, argv, &s, &logs);
     if (code != CLI_GO)
         return code;
-    bool good = policy_set_repo(s.repo, s.repo_room, &s.options) && load_policy(&s, &files);
+    bool good =
+        policy_set_repo(s.repo, s.repo_room, &s.chosen.options) && policy_chosen_load(&s.chosen);
     if (good && s.output && new_file_prepare(s.output, &file, &error)) {
         say_error("%s", error.text);
         good = false;
     }
     good = good && suggest(&s, &file, logs.list, logs.n);
     new_file_release(&file);
-    policy_unref(s.policy);
-    policy_files_release(&files);
+    policy_unref(s.chosen.policy);
     return good ? SUGGEST_GOOD : SUGGEST_BAD;
 }

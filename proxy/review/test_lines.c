@@ -5,12 +5,16 @@
 
 #include <string.h>
 
-static const char *const actions[] = {
-    [VERDICT_DENY] = "deny", [VERDICT_ALLOW] = "allow", [VERDICT_INSPECT] = "inspect"};
-
-const char *verdict_action_name(enum verdict_action action)
+static bool read_action(struct span word, enum verdict_action *out)
 {
-    return actions[action];
+    static const enum verdict_action actions[] = {VERDICT_DENY, VERDICT_ALLOW, VERDICT_INSPECT};
+    for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
+        if (!span_is(word, verdict_action_name(actions[i])))
+            continue;
+        *out = actions[i];
+        return true;
+    }
+    return false;
 }
 
 static bool is_blank(char c)
@@ -45,21 +49,14 @@ static bool find_mistaken(struct span line, struct span *out)
         while (at < line.len && is_blank(line.text[at]))
             at++;
     }
-    struct span word = line_word(span_cut(line, at, line.len - at));
-    for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
-        if (span_is(word, actions[i]))
-            return true;
-    return false;
+    enum verdict_action action;
+    return read_action(line_word(span_cut(line, at, line.len - at)), &action);
 }
 
 static bool read_wanted(struct reporter *r, struct span word, enum verdict_action *out)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
-        if (!span_is(word, actions[i]))
-            continue;
-        *out = (enum verdict_action)i;
+    if (read_action(word, out))
         return true;
-    }
     reporter_error(r, word.at,
                    "a test begins with its verdict; write #? allow, #? deny or #? inspect, then "
                    "an event");

@@ -25,6 +25,3 @@ typedef void test_visit(void *context, const struct test_result *result);
 bool test_lines(const struct policy *policy, const struct policy_source *source,
                 const struct policy_options *options, test_visit *visit, void *context) NODISCARD
     NONNULL(1, 2, 3, 4);
-
-/* "allow", "deny", "inspect". */
-const char *verdict_action_name(enum verdict_action action);

@@ -78,80 +78,81 @@ static struct policy *parse_lines(const char *lines)
     return p;
 }
 
+static const struct {
+    const char *before, *after, *told;
+} changes[] = {
+    {"", "", ""},
+    {"x.org", "# a\nx.org # b", ""},
+    {"x.org | y.org", "y.org | x.org", ""},
+    {"x.org | x.org exe=/a", "x.org", ""},
+    {"x.org:80 | x.org:443", "x.org:443|80", ""},
+    {"https://x.org/* | x.org", "x.org", ""},
+    {"[exe=/a] | x.org", "x.org exe=/a", ""},
+    {"10.0.0.0/8 | 10.1.0.0/16", "10.0.0.0/8", ""},
+    {"", "x.org", "deny>allow dns x.org | x.org\ndeny>allow tcp x.org:443 | x.org\n"},
+    {"x.org", "x.org exe=/a",
+     "allow>deny dns x.org | x.org anyone but exe=/a\n"
+     "allow>deny tcp x.org:443 | x.org anyone but exe=/a\n"},
+    {"x.org", "x.org | deny x.org:443 user=7",
+     "allow>deny tcp x.org:443 user=7 | x.org user=7\n"
+     "allow>deny tcp x.org:443 | x.org a process of which nothing is known\n"},
+    {"*.x.org", "*.x.org | deny a.x.org expected",
+     "allow>deny dns a.x.org | a.x.org\nallow>deny tcp a.x.org:443 | a.x.org\n"},
+    {"1.2.3.0/24", "1.2.3.0/25", "allow>deny tcp 1.2.3.128:443 | 1.2.3.128/25\n"},
+    {"8.8.8.8:53/udp", "8.8.8.8:53/udp | 8.8.8.8:53", "deny>allow tcp 8.8.8.8:53 | 8.8.8.8\n"},
+    {"https://x.org/a", "https://x.org/a/*", "deny>allow https://x.org/a/any-other | x.org\n"},
+    {"https://x.org/a", "* https://x.org/a", "deny>allow POST https://x.org/a | x.org\n"},
+    {"x.org", "x.org passthrough", "allow>allow tcp x.org:443 | x.org\n"},
+    {"x.org", "x.org insecure", "allow>allow tcp x.org:443 | x.org\n"},
+    {"x.org", "x.org private", "deny>allow tcp 10.0.0.0:443 host=x.org | x.org\n"},
+    {"x.org | 1.2.3.4:80", "x.org | 1.2.3.4:80 | deny 1.2.3.4",
+     "allow>deny tcp 1.2.3.4:80 | 1.2.3.4\nallow>deny tcp 1.2.3.4:443 host=x.org | x.org\n"},
+    /* One veto against many blocks is told once. */
+    {"1.1.1.1 | 2.2.2.2 | 3.3.3.3:22", "1.1.1.1 | 2.2.2.2 | 3.3.3.3:22 | deny x.org",
+     "allow>deny tcp 1.1.1.1:443 host=x.org | x.org\n"},
+    {"x.org:8443", "x.org:8443 | https://y.org:8443/a",
+     "allow>deny tcp x.org:8443 first_bytes=unknown | x.org\n"
+     "deny>allow dns y.org | y.org\ndeny>allow https://y.org:8443/a | y.org\n"},
+    {"dns:x.org", "x.org", "deny>allow tcp x.org:443 | x.org\n"},
+    {"https://x.org/a", "https://x.org/a websocket", "allow>allow https://x.org/a | x.org\n"},
+    {"https://x.org/a | https://x.org/a websocket", "https://x.org/a websocket", ""},
+    {"x.org | deny x.org", "x.org | deny x.org:*", ""},
+    /* What a wildcard is filled with is no other rule's by chance. */
+    {"ax.x.org", "a*.x.org",
+     "deny>allow dns aq7.x.org | a*.x.org\ndeny>allow tcp aq7.x.org:443 | a*.x.org\n"},
+    {"ax*.x.org", "a*.x.org",
+     "deny>allow dns aq7.x.org | a*.x.org\ndeny>allow tcp aq7.x.org:443 | a*.x.org\n"},
+    {"any.dx.x.org", "*.d*.x.org",
+     "deny>allow dns x.dx.x.org | *.d*.x.org\ndeny>allow tcp x.dx.x.org:443 | *.d*.x.org\n"},
+    {"any.x.org | *.any.x.org", "*.x.org",
+     "deny>allow dns other.x.org | *.x.org\ndeny>allow tcp other.x.org:443 | *.x.org\n"},
+    {"*.dx.x.org", "*.d*.x.org",
+     "deny>allow dns q7.dq7.x.org | *.d*.x.org\ndeny>allow tcp q7.dq7.x.org:443 | "
+     "*.d*.x.org\n"},
+    {"https://x.org/any-other | https://x.org/any-other/any-other | https://x.org/",
+     "https://x.org/*", "deny>allow https://x.org/x/x | x.org\n"},
+    {"dns:x.org arg=--x", "dns:x.org arg=--*",
+     "deny>allow dns x.org arg=any-other arg=--q7 | x.org no arg=--x, arg=--*\n"},
+    {"dns:x.org exe=/usr/bin/x | dns:x.org exe=/any-other", "dns:x.org exe=/*",
+     "deny>allow dns x.org exe=/x | x.org exe=/*\n"
+     "deny>allow dns x.org exe=/x | x.org any other exe\n"},
+    {"dns:x.org exe=/usr/bin/any-other", "dns:x.org exe=/usr/bin/*",
+     "deny>allow dns x.org exe=/usr/bin/x | x.org exe=/usr/bin/*\n"},
+    {"https://1.2.3.4/a", "https://1.2.3.4/b",
+     "allow>deny https://1.2.3.4/a | 1.2.3.4\ndeny>allow https://1.2.3.4/b | 1.2.3.4\n"},
+};
+
 static void test_changes(void **state)
 {
     (void)state;
-    static const struct {
-        const char *before, *after, *told;
-    } rows[] = {
-        {"", "", ""},
-        {"x.org", "# a\nx.org # b", ""},
-        {"x.org | y.org", "y.org | x.org", ""},
-        {"x.org | x.org exe=/a", "x.org", ""},
-        {"x.org:80 | x.org:443", "x.org:443|80", ""},
-        {"https://x.org/* | x.org", "x.org", ""},
-        {"[exe=/a] | x.org", "x.org exe=/a", ""},
-        {"10.0.0.0/8 | 10.1.0.0/16", "10.0.0.0/8", ""},
-        {"", "x.org", "deny>allow dns x.org | x.org\ndeny>allow tcp x.org:443 | x.org\n"},
-        {"x.org", "x.org exe=/a",
-         "allow>deny dns x.org | x.org anyone but exe=/a\n"
-         "allow>deny tcp x.org:443 | x.org anyone but exe=/a\n"},
-        {"x.org", "x.org | deny x.org:443 user=7",
-         "allow>deny tcp x.org:443 user=7 | x.org user=7\n"
-         "allow>deny tcp x.org:443 | x.org a process of which nothing is known\n"},
-        {"*.x.org", "*.x.org | deny a.x.org expected",
-         "allow>deny dns a.x.org | a.x.org\nallow>deny tcp a.x.org:443 | a.x.org\n"},
-        {"1.2.3.0/24", "1.2.3.0/25", "allow>deny tcp 1.2.3.128:443 | 1.2.3.128/25\n"},
-        {"8.8.8.8:53/udp", "8.8.8.8:53/udp | 8.8.8.8:53", "deny>allow tcp 8.8.8.8:53 | 8.8.8.8\n"},
-        {"https://x.org/a", "https://x.org/a/*", "deny>allow https://x.org/a/any-other | x.org\n"},
-        {"https://x.org/a", "* https://x.org/a", "deny>allow POST https://x.org/a | x.org\n"},
-        {"x.org", "x.org passthrough", "allow>allow tcp x.org:443 | x.org\n"},
-        {"x.org", "x.org insecure", "allow>allow tcp x.org:443 | x.org\n"},
-        {"x.org", "x.org private", "deny>allow tcp 10.0.0.0:443 host=x.org | x.org\n"},
-        {"x.org | 1.2.3.4:80", "x.org | 1.2.3.4:80 | deny 1.2.3.4",
-         "allow>deny tcp 1.2.3.4:80 | 1.2.3.4\nallow>deny tcp 1.2.3.4:443 host=x.org | x.org\n"},
-        /* One veto against many blocks is told once. */
-        {"1.1.1.1 | 2.2.2.2 | 3.3.3.3:22", "1.1.1.1 | 2.2.2.2 | 3.3.3.3:22 | deny x.org",
-         "allow>deny tcp 1.1.1.1:443 host=x.org | x.org\n"},
-        {"x.org:8443", "x.org:8443 | https://y.org:8443/a",
-         "allow>deny tcp x.org:8443 first_bytes=unknown | x.org\n"
-         "deny>allow dns y.org | y.org\ndeny>allow https://y.org:8443/a | y.org\n"},
-        {"dns:x.org", "x.org", "deny>allow tcp x.org:443 | x.org\n"},
-        {"https://x.org/a", "https://x.org/a websocket", "allow>allow https://x.org/a | x.org\n"},
-        {"https://x.org/a | https://x.org/a websocket", "https://x.org/a websocket", ""},
-        {"x.org | deny x.org", "x.org | deny x.org:*", ""},
-        /* What a wildcard is filled with is no other rule's by chance. */
-        {"ax.x.org", "a*.x.org",
-         "deny>allow dns aq7.x.org | a*.x.org\ndeny>allow tcp aq7.x.org:443 | a*.x.org\n"},
-        {"ax*.x.org", "a*.x.org",
-         "deny>allow dns aq7.x.org | a*.x.org\ndeny>allow tcp aq7.x.org:443 | a*.x.org\n"},
-        {"any.dx.x.org", "*.d*.x.org",
-         "deny>allow dns x.dx.x.org | *.d*.x.org\ndeny>allow tcp x.dx.x.org:443 | *.d*.x.org\n"},
-        {"any.x.org | *.any.x.org", "*.x.org",
-         "deny>allow dns other.x.org | *.x.org\ndeny>allow tcp other.x.org:443 | *.x.org\n"},
-        {"*.dx.x.org", "*.d*.x.org",
-         "deny>allow dns q7.dq7.x.org | *.d*.x.org\ndeny>allow tcp q7.dq7.x.org:443 | "
-         "*.d*.x.org\n"},
-        {"https://x.org/any-other | https://x.org/any-other/any-other | https://x.org/",
-         "https://x.org/*", "deny>allow https://x.org/x/x | x.org\n"},
-        {"dns:x.org arg=--x", "dns:x.org arg=--*",
-         "deny>allow dns x.org arg=any-other arg=--q7 | x.org no arg=--x, arg=--*\n"},
-        {"dns:x.org exe=/usr/bin/x | dns:x.org exe=/any-other", "dns:x.org exe=/*",
-         "deny>allow dns x.org exe=/x | x.org exe=/*\n"
-         "deny>allow dns x.org exe=/x | x.org any other exe\n"},
-        {"dns:x.org exe=/usr/bin/any-other", "dns:x.org exe=/usr/bin/*",
-         "deny>allow dns x.org exe=/usr/bin/x | x.org exe=/usr/bin/*\n"},
-        {"https://1.2.3.4/a", "https://1.2.3.4/b",
-         "allow>deny https://1.2.3.4/a | 1.2.3.4\ndeny>allow https://1.2.3.4/b | 1.2.3.4\n"},
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
         struct diff_result result;
-        struct policy *a = parse_lines(rows[i].before), *b = parse_lines(rows[i].after);
+        struct policy *a = parse_lines(changes[i].before), *b = parse_lines(changes[i].after);
         struct told told = {.before = a, .after = b};
         buffer_add_string(&told.text, "");
         assert_int_equal(diff_find(a, b, on_change, &told, &result), 0);
-        if (strcmp(told.text.data, rows[i].told) != 0 || !result.exact)
-            fail_msg("'%s' and '%s': %s%s", rows[i].before, rows[i].after,
+        if (strcmp(told.text.data, changes[i].told) != 0 || !result.exact)
+            fail_msg("'%s' and '%s': %s%s", changes[i].before, changes[i].after,
                      result.exact ? "" : "inexact ", told.text.data);
         buffer_release(&told.text);
         policy_unref(a);
