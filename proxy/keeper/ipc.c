@@ -30,6 +30,9 @@ struct waiting {
 /* Messages of one call of the kernel, in each direction. */
 enum { RECEIVED_MAX = 16, SENT_MAX = 16 };
 
+/* How long a message that nobody waits for may wait for company. */
+#define LAZY_US 20000
+
 /* Room for what is received in one call. Pages that no message reaches are never touched. */
 struct inbox {
     struct ipc_header headers[RECEIVED_MAX];
@@ -47,6 +50,7 @@ struct ipc {
     struct ipc_handlers handlers;
     struct event *readable, *writable;
     struct event *turn_end; /* what was gathered leaves */
+    struct event *lazy;     /* what waits for company leaves alone */
     bool gathers;
     struct inbox *inbox;
     struct waiting *first, **last;
@@ -207,11 +211,28 @@ int ipc_send(struct ipc *ipc, enum ipc_type type, uint32_t id, const void *data,
     return enqueue(ipc, &header, data, len, fd);
 }
 
+int ipc_send_lazily(struct ipc *ipc, enum ipc_type type, const void *data, size_t len)
+{
+    static const struct timeval wait = {0, LAZY_US};
+    struct ipc_header header = {(uint32_t)type, 0};
+    if (!ipc->gathers || len > IPC_PAYLOAD_MAX || ipc->fd < 0)
+        return ipc_send(ipc, type, 0, data, len, -1);
+    int error = enqueue(ipc, &header, data, len, -1);
+    if (error || ipc->full)
+        return error;
+    if (ipc->n_waiting >= SENT_MAX)
+        event_active(ipc->turn_end, EV_WRITE, 0);
+    else if (!event_pending(ipc->lazy, EV_TIMEOUT, NULL))
+        event_add(ipc->lazy, &wait);
+    return 0;
+}
+
 static void stop_events(struct ipc *ipc)
 {
     event_del(ipc->readable);
     event_del(ipc->writable);
     event_del(ipc->turn_end);
+    event_del(ipc->lazy);
 }
 
 /* Tells the owner once that the peer has gone. */
@@ -311,6 +332,8 @@ static void release(struct ipc *ipc)
         event_free(ipc->writable);
     if (ipc->turn_end)
         event_free(ipc->turn_end);
+    if (ipc->lazy)
+        event_free(ipc->lazy);
     fd_close(&ipc->fd);
     free(ipc->inbox);
     free(ipc);
@@ -370,8 +393,9 @@ struct ipc *ipc_new(struct event_base *base, int fd, const struct ipc_handlers *
     ipc->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, ipc);
     ipc->writable = event_new(base, fd, EV_WRITE, on_room, ipc);
     ipc->turn_end = event_new(base, -1, 0, on_room, ipc);
+    ipc->lazy = event_new(base, -1, 0, on_room, ipc);
     ipc->inbox = malloc(sizeof *ipc->inbox);
-    if (!ipc->inbox || !ipc->readable || !ipc->writable || !ipc->turn_end ||
+    if (!ipc->inbox || !ipc->readable || !ipc->writable || !ipc->turn_end || !ipc->lazy ||
         event_add(ipc->readable, NULL) < 0) {
         release(ipc);
         return NULL;

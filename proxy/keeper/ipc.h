@@ -79,6 +79,11 @@ void ipc_gather(struct ipc *ipc) NONNULL(1);
 int ipc_send(struct ipc *ipc, enum ipc_type type, uint32_t id, const void *data, size_t len, int fd)
     NONNULL(1);
 
+/* Sends one message that nobody waits for: it leaves, in order, with what is sent next, or alone a
+ * moment later, so that it need not wake the peer by itself. At once where ipc_gather() was not
+ * called. Returns as ipc_send() does. */
+int ipc_send_lazily(struct ipc *ipc, enum ipc_type type, const void *data, size_t len) NONNULL(1);
+
 /* Hands over what lies in the socket now, to its end. For a peer that is known to be dead; the
  * channel may be freed within. */
 void ipc_drain(struct ipc *ipc) NONNULL(1);

@@ -170,6 +170,32 @@ static void test_gathered_leave_in_order(void **state)
     end_release(&e);
 }
 
+/* What nobody waits for leaves with what is sent next and not before, in order; alone it leaves
+ * too, a moment later. */
+static void test_lazy_leave_with_others(void **state)
+{
+    struct end e;
+    uint32_t id = 0;
+    (void)state;
+    int peer = make_end(&e);
+    ipc_gather(e.ipc);
+    assert_int_equal(ipc_send_lazily(e.ipc, IPC_PROCESS, "x", 1), 0);
+    event_base_loop(e.base, EVLOOP_NONBLOCK);
+    assert_int_equal(recv(peer, &id, sizeof id, MSG_DONTWAIT), -1);
+    assert_int_equal(ipc_send(e.ipc, IPC_RECORD, 1, NULL, 0, -1), 0);
+    event_base_loop(e.base, EVLOOP_NONBLOCK);
+    assert_int_equal(recv(peer, &id, sizeof id, MSG_DONTWAIT), sizeof id);
+    assert_int_equal(id, IPC_PROCESS);
+    assert_int_equal(heard(peer, NULL), 1);
+
+    assert_int_equal(ipc_send_lazily(e.ipc, IPC_PROCESS, "x", 1), 0);
+    for (ssize_t n = -1; n < 0; n = recv(peer, &id, sizeof id, MSG_DONTWAIT))
+        event_base_loop(e.base, EVLOOP_ONCE);
+    assert_int_equal(id, IPC_PROCESS);
+    close(peer);
+    end_release(&e);
+}
+
 /* More than the socket takes: it goes on when there is room, and nothing is lost or turned round.
  */
 static void test_gathered_wait_for_room(void **state)
@@ -270,10 +296,11 @@ static void test_freed_amid_what_came(void **state)
 }
 
 static const struct unit_test tests[] = {
-    REPORT("-", test_gathered_leave_in_order),       REPORT("-", test_gathered_wait_for_room),
-    REPORT("R12", test_gathered_is_bounded),         REPORT("R01", test_gathered_for_the_dead),
-    REPORT("-", test_freed_amid_what_came),          REPORT("R01", test_the_dead_are_heard_out),
-    REPORT("R01", test_a_failed_write_ends_nothing), REPORT("R12", test_what_waits_is_bounded),
+    REPORT("-", test_gathered_leave_in_order),  REPORT("-", test_lazy_leave_with_others),
+    REPORT("-", test_gathered_wait_for_room),   REPORT("R12", test_gathered_is_bounded),
+    REPORT("R01", test_gathered_for_the_dead),  REPORT("-", test_freed_amid_what_came),
+    REPORT("R01", test_the_dead_are_heard_out), REPORT("R01", test_a_failed_write_ends_nothing),
+    REPORT("R12", test_what_waits_is_bounded),
 };
 
 int main(void)
