@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Splicing: each direction is a small machine that fills a pipe from one socket and empties it into
- * the other, and asks the loop for just the one event it waits for. */
+ * Both ways between two sockets: each direction is a small machine that takes from one and gives to
+ * the other, and asks the loop for just the one event it waits for. What is seen, and what is
+ * little, is copied; what is much goes through a pipe and is never touched. */
 #include "session/relay.h"
 
 #include <errno.h>
@@ -24,8 +25,9 @@
 #define WIDE_SIZE  (512u << 10)
 #define WIDE_PIPES 8
 #define MUCH       (512u << 10)
-/* Read at once while what comes is seen. */
-#define SEEN_SIZE 16384
+/* Copied at once. A message that does not fill it costs less so than the two calls of a pipe; who
+ * fills it has more to say, and gets one. */
+#define COPY_SIZE 16384
 /* Less than this at once is most likely all that was there: not worth another try. What comes
  * behind it wakes us, as it does in any case. */
 #define ALL_THERE_WAS 4096
@@ -58,7 +60,8 @@ struct flow {
     size_t first_len, first_sent;
     uint64_t bytes;
     bool started;  /* takes from its side by itself */
-    bool observed; /* through user space */
+    bool observed; /* what comes is shown */
+    bool much;     /* there was more than is worth copying */
     bool eof, finished;
 };
 
@@ -207,45 +210,65 @@ static int send_first(struct flow *f)
     return 1;
 }
 
-/* Takes bytes to be sent first, which are shown before. Returns as fill() does. */
-static ssize_t read_seen(struct flow *f)
+/* Sends at once what the socket takes; what it does not must be sent first. Room for that was
+ * taken. Returns 0, or a negative errno. */
+static int send_copied(struct flow *f, const uint8_t *data, size_t len)
+{
+    ssize_t n = send(f->to, data, len, MSG_NOSIGNAL);
+    if (n < 0 && errno != EAGAIN)
+        return errno == ENOBUFS ? -ENOMEM : -errno; /* what was read is lost: no waiting */
+    const size_t rest = len - (size_t)MAX(n, 0);
+    if (!rest)
+        return 0;
+    f->first = malloc(rest);
+    if (!f->first)
+        return -ENOMEM;
+    memcpy(f->first, data + len - rest, rest);
+    f->first_len = rest;
+    f->first_sent = 0;
+    return 0;
+}
+
+/* Takes bytes, shows them where they are to be seen, and sends them. Returns as fill() does. */
+static ssize_t copy(struct flow *f)
 {
     const struct relay_events *events = &f->relay->events;
-    uint8_t chunk[SEEN_SIZE];
+    uint8_t chunk[COPY_SIZE];
     /* What was read cannot be left unread, so room for all of it comes first. */
     if (!holder_take(&f->relay->holder, LIMIT_BYTES, sizeof chunk))
         return -ENOBUFS;
     ssize_t n = recv(f->from, chunk, sizeof chunk, MSG_DONTWAIT);
-    int error = errno;
-    const size_t got = n > 0 ? (size_t)n : 0;
-    holder_give(&f->relay->holder, LIMIT_BYTES, sizeof chunk - got);
-    if (n < 0)
-        return -error;
-    if (got) {
-        f->first = malloc(got);
-        if (!f->first) {
-            holder_give(&f->relay->holder, LIMIT_BYTES, got);
-            return -ENOMEM;
-        }
-        memcpy(f->first, chunk, got);
-    }
-    f->first_len = got;
-    f->first_sent = 0;
-    events->seen(events->context, chunk, got);
-    return n;
+    int failed = n < 0 ? -errno : 0;
+    if (n >= 0 && f->observed)
+        events->seen(events->context, chunk, (size_t)n);
+    if (n > 0)
+        failed = send_copied(f, chunk, (size_t)n);
+    holder_give(&f->relay->holder, LIMIT_BYTES, sizeof chunk - f->first_len);
+    f->much = n == sizeof chunk;
+    return failed ? failed : n;
 }
 
-/* Fills the pipe. Returns bytes, 0 at the end of the stream, or a negative errno. */
-static ssize_t fill(struct flow *f)
+/* Fills the pipe. Returns as fill() does. */
+static ssize_t fill_pipe(struct flow *f)
 {
-    if (f->observed)
-        return read_seen(f);
     int failed = pipe_take(f);
     if (failed)
         return failed;
     ssize_t n = splice(f->from, NULL, f->pipe.in, NULL, f->pipe.wide ? WIDE_SIZE : PIPE_SIZE,
                        SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
-    return n < 0 ? -errno : n;
+    if (n < 0)
+        return -errno;
+    f->in_pipe = (size_t)n;
+    f->much = n >= ALL_THERE_WAS;
+    return n;
+}
+
+/* Takes what is there. Returns bytes, 0 at the end of the stream, or a negative errno. Where memory
+ * has no room for a copy, there may be a pipe. */
+static ssize_t fill(struct flow *f)
+{
+    ssize_t n = f->observed || !f->much ? copy(f) : fill_pipe(f);
+    return n == -ENOBUFS && !f->observed && !f->much ? fill_pipe(f) : n;
 }
 
 /* Empties the pipe. Returns 1 when it is empty, 0 to wait, or a negative errno. */
@@ -286,7 +309,6 @@ static void pause_for(struct flow *f, unsigned us)
  * must be waited for is waited for, or the relay has ended. */
 static ssize_t take(struct flow *f)
 {
-    const bool observed = f->observed;
     ssize_t n = fill(f);
     if (n == -EAGAIN) {
         pipe_give(f);
@@ -297,7 +319,6 @@ static ssize_t take(struct flow *f)
         tell(f->relay, (int)n);
     } else {
         f->eof = n == 0;
-        f->in_pipe = observed ? 0 : (size_t)n;
         f->bytes += (uint64_t)n;
     }
     return n;
@@ -409,6 +430,11 @@ static int append(struct flow *f, const void *data, size_t len)
     return 0;
 }
 
+bool relay_flushed(const struct relay *r, enum relay_direction d)
+{
+    return !r->flows[d].first && r->flows[d].in_pipe == 0;
+}
+
 int relay_start(struct relay *r, enum relay_direction d, const void *first, size_t len)
 {
     struct flow *f = &r->flows[d];
@@ -416,7 +442,10 @@ int relay_start(struct relay *r, enum relay_direction d, const void *first, size
     if (failed)
         return failed;
     f->started = true;
-    event_active(f->writable, EV_WRITE, 0);
+    if (relay_flushed(r, d))
+        event_add(f->readable, NULL);
+    else
+        event_active(f->writable, EV_WRITE, 0);
     return 0;
 }
 
@@ -427,11 +456,6 @@ int relay_push(struct relay *r, const void *data, size_t len)
     if (!failed)
         event_active(f->writable, EV_WRITE, 0);
     return failed;
-}
-
-bool relay_flushed(const struct relay *r, enum relay_direction d)
-{
-    return !r->flows[d].first && r->flows[d].in_pipe == 0;
 }
 
 void relay_observe(struct relay *r, bool on)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Bytes both ways between two sockets, moved by splice(2) without a copy. A pipe is held only while
- * there is something in it. As long as the session must know what is said, it pushes the client's
- * bytes itself and sees the server's. */
+ * Bytes both ways between two sockets: copied while there is little of them, by splice(2) when there
+ * is much. A pipe is held only while there is something in it. As long as the session must know what
+ * is said, it pushes the client's bytes itself and sees the server's. */
 #pragma once
 
 #include <stdbool.h>
@@ -50,8 +50,7 @@ int relay_start(struct relay *r, enum relay_direction d, const void *first, size
 int relay_push(struct relay *r, const void *data, size_t len) NODISCARD NONNULL(1, 2);
 /* Whether all that was taken from that side has been sent to the other. */
 bool relay_flushed(const struct relay *r, enum relay_direction d) NONNULL(1);
-/* While on, what the server says comes through user space and is seen. May be called at any time.
- */
+/* While on, what the server says is seen, and none of it is spliced. May be called at any time. */
 void relay_observe(struct relay *r, bool on) NONNULL(1);
 /* Moves nothing more, for good. */
 void relay_stop(struct relay *r) NONNULL(1);
