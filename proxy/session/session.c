@@ -81,15 +81,22 @@ static void reset(struct session *s)
     end(s);
 }
 
+/* What is not awaited any more stays watched until it comes: most often it is awaited again before,
+ * by us or by the relay, and the kernel need not be told of either. */
+static void await_client(struct session *s, bool readable)
+{
+    s->client_awaited = readable;
+    if (readable)
+        event_add(s->client_event, NULL);
+}
+
 void session_wait(struct session *s, unsigned timeout_ms, bool readable)
 {
     const struct timeval limit = {timeout_ms / 1000, (timeout_ms % 1000) * 1000};
-    event_del(s->client_event);
     event_del(s->timer);
     if (timeout_ms)
         event_add(s->timer, &limit);
-    if (readable)
-        event_add(s->client_event, NULL);
+    await_client(s, readable);
     if (s->state == SESSION_DIALING) {
         event_assign(s->server_event, s->engine->base, s->server_fd, EV_WRITE,
                      event_get_callback(s->server_event), s);
@@ -179,8 +186,7 @@ static void on_relay_done(void *context, int failed)
     end(s);
 }
 
-/* Connected: the server may speak, and what of the client's was judged may pass. */
-static void relay(struct session *s)
+void session_relay(struct session *s)
 {
     const struct relay_events events = {on_relay_done, session_seen, session_pushed, s};
     set_linger(s->server_fd, true);
@@ -254,7 +260,7 @@ static void on_parting(struct session *s)
     char scrap[4096];
     ssize_t n = recv(s->client_fd, scrap, sizeof scrap, MSG_DONTWAIT);
     if (n > 0 || (n < 0 && errno == EAGAIN))
-        event_add(s->client_event, NULL);
+        await_client(s, true);
     else
         end(s);
 }
@@ -264,6 +270,11 @@ static void on_client(evutil_socket_t fd, short what, void *arg)
     struct session *s = arg;
     (void)fd;
     (void)what;
+    if (!s->client_awaited) {
+        event_del(s->client_event);
+        return;
+    }
+    s->client_awaited = false;
     if (s->state == SESSION_PARTING)
         on_parting(s);
     else if (s->state == SESSION_FIRST_BYTES || s->state == SESSION_GREETING)
@@ -279,8 +290,8 @@ static void on_server(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (s->state != SESSION_DIALING)
         session_watch_woken(s);
-    else if (session_dialed(s))
-        relay(s);
+    else
+        session_dialed(s);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -313,7 +324,7 @@ void session_prepare(int listener)
 static bool make_events(struct session *s)
 {
     struct event_base *base = s->engine->base;
-    s->client_event = event_new(base, s->client_fd, EV_READ, on_client, s);
+    s->client_event = event_new(base, s->client_fd, EV_READ | EV_PERSIST, on_client, s);
     s->server_event = event_new(base, -1, 0, on_server, s);
     s->timer = event_new(base, -1, 0, on_timer, s);
     return s->client_event && s->server_event && s->timer;
@@ -337,7 +348,7 @@ static void begin(struct session *s)
         return;
     }
     s->state = SESSION_FIRST_BYTES;
-    session_wait(s, GREETING_MS, true);
+    session_listen(s, GREETING_MS);
 }
 
 void session_start(struct engine *e, int fd, const struct flow_key *flow, struct process *process,

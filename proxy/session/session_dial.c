@@ -39,17 +39,31 @@ static const char *dial_error(int code)
     }
 }
 
-bool session_dialed(struct session *s)
+void session_dialed(struct session *s)
 {
     int code = 0;
     socklen_t len = sizeof code;
     if (getsockopt(s->server_fd, SOL_SOCKET, SO_ERROR, &code, &len) < 0)
         code = errno;
-    if (code) {
+    if (code)
         session_fail(s, dial_error(code));
-        return false;
-    }
-    return true;
+    else
+        session_relay(s);
+}
+
+/* A server on this machine has answered before connect() returns, which says so when it is asked
+ * once more; any other's answer is waited for. */
+static void connect_to(struct session *s, const struct sockaddr_in *to)
+{
+    const struct sockaddr *address = (const struct sockaddr *)to;
+    s->state = SESSION_DIALING;
+    if (connect(s->server_fd, address, sizeof *to) == 0 ||
+        (errno == EINPROGRESS && connect(s->server_fd, address, sizeof *to) == 0))
+        session_relay(s);
+    else if (errno == EINPROGRESS || errno == EALREADY)
+        session_wait(s, DIAL_MS, false);
+    else
+        session_fail(s, dial_error(errno));
 }
 
 /* The decision is in the log: now, and not before, something may leave. */
@@ -73,12 +87,7 @@ static void on_recorded(void *context, int status)
     }
     setsockopt(s->server_fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     setsockopt(s->server_fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
-    if (connect(s->server_fd, (struct sockaddr *)&to, sizeof to) < 0 && errno != EINPROGRESS) {
-        session_fail(s, dial_error(errno));
-        return;
-    }
-    s->state = SESSION_DIALING;
-    session_wait(s, DIAL_MS, false);
+    connect_to(s, &to);
 }
 
 /* Dials as soon as its process may have one descriptor more; what its client says waits. */

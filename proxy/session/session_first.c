@@ -229,15 +229,30 @@ static void judge_end(struct session *s, int error)
         judge_raw(s, s->first_len ? FIRST_BYTES_UNKNOWN : FIRST_BYTES_NONE);
 }
 
+static void go_on_read(struct session *s, int got)
+{
+    if (got > 0)
+        session_judge_first(s);
+    else
+        judge_end(s, got);
+}
+
 void session_read_first(struct session *s)
 {
     int got = session_read(s);
-    if (got > 0)
-        session_judge_first(s);
-    else if (got == 0)
+    if (got == 0)
         session_wait_for_more(s, WHOLE_MS);
     else
-        judge_end(s, got);
+        go_on_read(s, got);
+}
+
+void session_listen(struct session *s, unsigned limit_ms)
+{
+    int got = session_read(s);
+    if (got == 0)
+        session_wait(s, limit_ms, true);
+    else
+        go_on_read(s, got);
 }
 
 /* The client waits for the server to speak first, or for nothing at all. */

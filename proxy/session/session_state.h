@@ -44,7 +44,8 @@ struct session {
     uint64_t conn, started_us;
     int client_fd, server_fd;
     struct event *client_event, *server_event, *timer;
-    uint8_t *first; /* what the client said that was not sent on, or not judged yet; owned */
+    bool client_awaited; /* else the client's event says nothing, and is not wanted again */
+    uint8_t *first;      /* what the client said that was not sent on, or not judged yet; owned */
     size_t first_len, first_passed; /* so many of them were sent on already */
     uint8_t *hello;                 /* the first ClientHello, until it was answered; owned */
     size_t hello_len;
@@ -83,6 +84,8 @@ void session_fail(struct session *s, const char *error);
 void session_deny(struct session *s, const char *reason);
 /* What it says is DNS: the DNS stage takes the connection over, and this session ends. */
 void session_hand_to_dns(struct session *s);
+/* Connected: the server may speak, and what of the client's was judged may pass. */
+void session_relay(struct session *s);
 /* Waits for the client's bytes, or the server's connection while dialling; 0: without a limit. */
 void session_wait(struct session *s, unsigned timeout_ms, bool readable);
 /* session_dial.c: finds the address for the judged name, records, connects. */
@@ -90,9 +93,11 @@ void session_resolve(struct session *s);
 /* Dials, or asks again after a moment, until it has waited for too long. */
 void session_dial_by_share(struct session *s);
 /* The connect has ended: goes on, or fails with its error. */
-bool session_dialed(struct session *s);
+void session_dialed(struct session *s);
 /* session_first.c: reads and judges what the client says first. */
 void session_read_first(struct session *s);
+/* The same of what has come already; where nothing has, waits for it for so long. */
+void session_listen(struct session *s, unsigned limit_ms);
 void session_first_timeout(struct session *s);
 /* Judges what was read as TLS from its first byte, once it is whole. */
 void session_judge_hello(struct session *s);
