@@ -61,13 +61,14 @@ TOOL := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tool
 BENCH_MATCH := $(BUILD)/bench/bench_match
 BENCH_HOOKS := $(BUILD)/bench/bench_hooks
 BENCH_LOAD  := $(BUILD)/bench/load
+BENCH_ALONE := $(BENCH_MATCH) $(BENCH_HOOKS) $(BUILD)/bench/bench_owner $(BUILD)/bench/bench_record
 
 BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Werror -I.
 
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 .DELETE_ON_ERROR:
-.PHONY: all demo test test-long test-vm plain bpf-other unit fuzz tools bench bench-match bench-hooks lint format install uninstall deb clean packages guides
+.PHONY: all demo test test-long test-vm plain bpf-other unit fuzz tools bench bench-programs bench-match bench-hooks lint format install uninstall deb clean packages guides
 .SECONDARY:
 
 all: $(BUILD)/egress-filter
@@ -130,7 +131,7 @@ $(BENCH_MATCH): tests/bench/bench_match.c $(filter $(BUILD)/release/rules/% $(BU
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -Itests $(HARDEN) $(ALL_CFLAGS) $(LDHARD) -o $@ $(filter %.c %.o,$^) -lidn2 -lpsl
 
-$(BENCH_HOOKS): tests/bench/bench_hooks.c $(BUILD)/plain/libegress.a
+$(BUILD)/bench/%: tests/bench/%.c $(BUILD)/plain/libegress.a
 	$(call say,BENCH,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -Itests $(HARDEN) $(ALL_CFLAGS) -Wno-unused-function $(LDHARD) -o $@ $< \
@@ -180,8 +181,10 @@ bpf-other: $(BPF_OTHER)
 # Figures only: nothing here passes or fails by the clock. Beside others that do a part of the work.
 bench:
 	$(Q)sh setup/packages.sh bench
-	$(Q)$(MAKE) --no-print-directory all tools $(BENCH_LOAD)
+	$(Q)$(MAKE) --no-print-directory all tools bench-programs
 	$(Q)BUILD=$(BUILD) tests/bench/run
+
+bench-programs: $(BENCH_LOAD) $(BENCH_ALONE)
 
 bench-match: $(BENCH_MATCH)
 	$(Q)$(BENCH_MATCH) $(BENCH_FLAGS)
@@ -266,4 +269,4 @@ deb: all $(SHELLS:%=$(BUILD)/completion/%)
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJ:.o=.d) $(ASAN_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(UNIT:=.d) $(PLAIN:=.d) $(FUZZ:=.d) $(TOOL:=.d) $(BENCH_MATCH).d $(BENCH_HOOKS).d $(BENCH_LOAD).d
+-include $(OBJ:.o=.d) $(ASAN_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(UNIT:=.d) $(PLAIN:=.d) $(FUZZ:=.d) $(TOOL:=.d) $(BENCH_ALONE:=.d) $(BENCH_LOAD:=.d)

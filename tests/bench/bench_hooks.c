@@ -3,12 +3,12 @@
  * the hooks of each way that this kernel accepts and without any, in turns; CPU time of the client
  * alone, in whose calls they run. And the run time of each program, as the kernel counts it.
  *
- *     bench_hooks [ROUNDS [CONNECTS [DATAGRAMS]]]     5 rounds of 100,000 and 400,000
+ *     bench_hooks [--json] [ROUNDS [CONNECTS [DATAGRAMS]]]     5 rounds of 100,000 and 400,000
  */
-#include "unit/hooks_fixture.h"
+#include "bench/figures.h"
+#include "bench/hooked.h"
 
 #include <bpf/bpf.h>
-#include <sys/resource.h>
 
 enum { ROUNDS_MAX = 99, WAYS = 4, WORKS = 2 };
 
@@ -18,14 +18,6 @@ struct work {
 };
 
 /* ---- the client: the same program below the cgroup ---- */
-
-static double cpu_ns(void)
-{
-    struct rusage u;
-    getrusage(RUSAGE_SELF, &u);
-    return ((double)u.ru_utime.tv_sec + (double)u.ru_stime.tv_sec) * 1e9 +
-           ((double)u.ru_utime.tv_usec + (double)u.ru_stime.tv_usec) * 1e3;
-}
 
 static int tell(double from, int n)
 {
@@ -72,6 +64,10 @@ static pid_t serve_all(char port[8])
         return -1;
     snprintf(port, 8, "%u", ntohs(any.sin_port));
     pid_t child = fork();
+    if (child == 0) {
+        signal(SIGINT, SIG_DFL);
+        signal(SIGTERM, SIG_DFL);
+    }
     while (child == 0)
         close(accept(fd, NULL, NULL));
     close(fd);
@@ -95,12 +91,6 @@ static double once(const struct work *w, const char *port)
     return each;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static __u32 newest_program(void)
 {
     __u32 id = 0;
@@ -109,19 +99,27 @@ static __u32 newest_program(void)
     return id;
 }
 
-/* Of the programs that were loaded after that one. */
-static void print_programs(const char *way, __u32 after)
+/* Of the programs that were loaded after that one: each is printed, where that is wanted. Returns
+ * the time that all have run. */
+static double programs_ns(const char *way, __u32 after, bool print)
 {
+    double sum = 0;
     for (__u32 id = after; !bpf_prog_get_next_id(id, &id);) {
         struct bpf_prog_info info = {0};
         __u32 len = sizeof info;
         int fd = bpf_prog_get_fd_by_id(id);
-        if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) && info.run_cnt)
-            printf("| %s | %s | %llu | %.0f |\n", way, info.name, (unsigned long long)info.run_cnt,
-                   (double)info.run_time_ns / (double)info.run_cnt);
-        if (fd >= 0)
-            close(fd);
+        if (fd < 0)
+            continue;
+        if (!bpf_obj_get_info_by_fd(fd, &info, &len) && info.run_cnt) {
+            sum += (double)info.run_time_ns;
+            if (print)
+                printf("| %s | %s | %llu | %.0f |\n", way, info.name,
+                       (unsigned long long)info.run_cnt,
+                       (double)info.run_time_ns / (double)info.run_cnt);
+        }
+        close(fd);
     }
+    return sum;
 }
 
 static bool attach(enum attach_way way)
@@ -159,35 +157,49 @@ static void measure(const struct work works[WORKS], const char *const ports[WORK
 }
 
 static void print_rows(const struct work works[WORKS], int rounds, const bool ways[WAYS],
-                       double rows[WORKS][WAYS][ROUNDS_MAX])
+                       double rows[WORKS][WAYS][ROUNDS_MAX], bool json)
 {
-    puts("| work | hooks | CPU each, ns | more, ns | least and most |\n|---|---|---|---|---|");
+    if (!json)
+        puts("| work | hooks | CPU each, ns | more, ns | least and most |\n|---|---|---|---|---|");
     for (int i = 0; i < WORKS; i++) {
         for (int way = 0; way < WAYS; way++) {
             double *r = rows[i][way];
+            const char *name = way ? attach_way_name((enum attach_way)way) : "none";
             if (!ways[way])
                 continue;
-            qsort(r, (size_t)rounds, sizeof *r, by_size);
-            printf("| %s | %s | %.0f | %.0f | %.0f–%.0f |\n", works[i].name,
-                   way ? attach_way_name((enum attach_way)way) : "none", r[rounds / 2],
-                   r[rounds / 2] - rows[i][0][rounds / 2], r[0], r[rounds - 1]);
+            qsort(r, (size_t)rounds, sizeof *r, figures_compare);
+            const double more = r[rounds / 2] - rows[i][0][rounds / 2];
+            if (!json)
+                printf("| %s | %s | %.0f | %.0f | %.0f–%.0f |\n", works[i].name, name,
+                       r[rounds / 2], more, r[0], r[rounds - 1]);
+            else if (way)
+                printf("{\"part\":\"%s, %s: more for the client\",\"ns\":%.0f}\n", works[i].name,
+                       name, more);
         }
     }
 }
 
 /* Apart from the rounds: counting costs as much as the smallest program. */
 static void print_run_times(const struct work works[WORKS], const char *const ports[WORKS],
-                            const bool ways[WAYS])
+                            const bool ways[WAYS], bool json)
 {
     int stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
-    puts("\n| way | program | runs | ns each |\n|---|---|---|---|");
+    if (!json)
+        puts("\n| way | program | runs | ns each |\n|---|---|---|---|");
     for (int way = 1; way < WAYS; way++) {
         const __u32 before = newest_program();
+        const char *name = attach_way_name((enum attach_way)way);
+        double ns = 0;
         if (!ways[way] || !attach((enum attach_way)way))
             continue;
-        for (int i = 0; i < WORKS; i++)
+        for (int i = 0; i < WORKS; i++) {
             once(&works[i], ports[i]);
-        print_programs(attach_way_name((enum attach_way)way), before);
+            const double all = programs_ns(name, before, !json && i == WORKS - 1);
+            if (json)
+                printf("{\"part\":\"%s, %s: as the kernel counts\",\"ns\":%.0f}\n", works[i].name,
+                       name, (all - ns) / works[i].n);
+            ns = all;
+        }
         detach();
     }
     close(stats);
@@ -200,6 +212,9 @@ int main(int argc, char **argv)
         return client_connect(argv[2], atoi(argv[3]));
     if (argc == 4 && !strcmp(argv[1], "sends"))
         return client_send(argv[2], atoi(argv[3]));
+    const bool json = argc > 1 && !strcmp(argv[1], "--json");
+    argc -= json;
+    argv += json;
     const int rounds = MIN(argc > 1 ? MAX(atoi(argv[1]), 1) : 5, ROUNDS_MAX);
     const struct work works[WORKS] = {
         {"connect and close", "connects", argc > 2 ? atoi(argv[2]) : 100000},
@@ -207,10 +222,9 @@ int main(int argc, char **argv)
     bool ways[WAYS] = {true};
     struct error error;
     char port[8];
-    const char *reason = set_up();
+    const char *reason = hooked_begin();
     if (reason) {
         printf("not measured: %s\n", reason);
-        take_down();
         return 0;
     }
     for (int way = 1; way < WAYS; way++) {
@@ -219,13 +233,14 @@ int main(int argc, char **argv)
             printf("%s: %s\n", attach_way_name((enum attach_way)way), error.text);
     }
     f.table = process_table_new(&(struct process_table_options){0});
-    pid_t server = serve_all(port);
+    hooked_server = serve_all(port);
+    if (hooked_server < 0) {
+        puts("not measured: no server to be had");
+        return 0;
+    }
     const char *const ports[WORKS] = {port, f.udp_port};
     measure(works, ports, rounds, ways, rows);
-    print_rows(works, rounds, ways, rows);
-    print_run_times(works, ports, ways);
-    kill(server, SIGKILL);
-    waitpid(server, NULL, 0);
-    take_down();
+    print_rows(works, rounds, ways, rows, json);
+    print_run_times(works, ports, ways, json);
     return 0;
 }

@@ -9,9 +9,9 @@
  * check, in milliseconds of processor time, the median of several. */
 #include <malloc.h>
 #include <stdbool.h>
-#include <time.h>
 
 #include "bench/events.h"
+#include "bench/figures.h"
 
 enum {
     EVENTS = 4096,
@@ -19,10 +19,6 @@ enum {
     COLD_EVENTS = 128,
     COLD_BYTES = 64 * 1024 * 1024,
     LOADS = 5,
-};
-
-struct spread {
-    double p50, p90, p99, max;
 };
 
 struct result {
@@ -47,40 +43,10 @@ struct bench {
     unsigned sum; /* of verdicts, so that none is left away */
 };
 
-static double now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
 /* Loading takes long enough for others to come between; this does not count them. */
 static double cpu_ms(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-static int compare(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
-}
-
-static struct spread spread_of(double *times, size_t n)
-{
-    qsort(times, n, sizeof(*times), compare);
-    return (struct spread){times[n / 2], times[n * 9 / 10], times[n * 99 / 100], times[n - 1]};
-}
-
-static void measure_clock(struct bench *b)
-{
-    for (size_t i = 0; i < EVENTS; i++) {
-        double start = now_ns();
-        b->times[i] = now_ns() - start;
-    }
-    b->clock_ns = spread_of(b->times, EVENTS).p50;
+    return cpu_ns() / 1e6;
 }
 
 /* An event that was just made is in the cache of who made it. */
@@ -266,7 +232,7 @@ int main(int argc, char **argv)
     b.evict = calloc(1, COLD_BYTES);
     if (!b.evict)
         return 1;
-    measure_clock(&b);
+    b.clock_ns = clock_cost_ns(b.times, EVENTS);
     bench_processes(b.processes);
     if (!b.json)
         printf("policy              load ms check ms B/rule |turn p50   p90     p99      max |"
