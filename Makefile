@@ -60,7 +60,7 @@ PLAIN := $(patsubst tests/unit/%.c,$(BUILD)/plain/%,$(sort $(wildcard tests/unit
 TOOL := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tools/*.c)))
 BENCH_MATCH := $(BUILD)/bench/bench_match
 BENCH_HOOKS := $(BUILD)/bench/bench_hooks
-BENCH_LOAD  := $(BUILD)/bench/load
+BENCH_LOAD  := $(BUILD)/bench/load $(BUILD)/bench/origin
 BENCH_ALONE := $(BENCH_MATCH) $(BENCH_HOOKS) $(BUILD)/bench/bench_owner $(BUILD)/bench/bench_record
 
 BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Werror -I.
@@ -137,10 +137,12 @@ $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/plain/libegress.a
 	$(Q)$(CC) $(CPPFLAGS) -Itests $(HARDEN) $(ALL_CFLAGS) -Wno-unused-function $(LDHARD) -o $@ $< \
 		$(BUILD)/plain/libegress.a -lcmocka $(LIBS)
 
-$(BENCH_LOAD): tests/bench/load.c
+# Client and origin, in which nothing is the project's.
+$(BUILD)/bench/load: tests/bench/conn.c tests/bench/conn.h
+$(BENCH_LOAD): $(BUILD)/bench/%: tests/bench/%.c
 	$(call say,BENCH,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -o $@ $< -lssl -lcrypto
+	$(Q)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) -o $@ $(filter %.c,$^) -lssl -lcrypto
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
 	$(call say,BPF,$@)

@@ -1,26 +1,30 @@
 /* SPDX-License-Identifier: MIT
- * The client and the plain origin of `make bench`: work in units, by some processes at once, and at
- * the end one line of JSON that says how many came out right and how long they took. What a proxy
- * spends on them is read by whoever started this.
+ * The client of `make bench`: work in units, by some processes at once, and at the end one line of
+ * JSON that says how many came out right and how long they took. What a proxy spends on them is
+ * read by whoever started this.
  *
  *     load tls  IP PORT NAME WORKERS UNITS        a new connection and one request each
+ *     load names IP PORT ZONE WORKERS UNITS       the same, each by a name nobody asked for before
  *     load bulk IP PORT NAME WORKERS MIB          TLS, requests of /big until that much was read
- *     load hold IP PORT NAME UNITS                opens, says so, and waits for the end of input
+ *     load kept IP PORT NAME WORKERS UNITS        TLS, requests on one connection a worker
+ *     load http IP PORT NAME WORKERS UNITS        the same without TLS
+ *     load hold IP PORT NAME WORKERS UNITS        opens, says so, and waits for the end of input
+ *     load keep IP PORT NAME WORKERS UNITS        the same after a request on each
+ *     load leaf IP PORT NAME                      the digest of the certificate that is shown
  *     load tcp  IP PORT WORKERS UNITS             a new connection and one line, echoed, each
  *     load stream IP PORT WORKERS MIB             plain TCP, one direction
  *     load dns  IP PORT WORKERS UNITS ZONE        a name each that nobody asked for before
  *     load flow IP PORT WORKERS UNITS             UDP: a new flow and one datagram, echoed, each
  *     load datagram IP PORT WORKERS UNITS         UDP: datagrams, echoed, of one flow a worker
  *     load gap  IP PORT                           connections until the end of input: the longest
- * wait load serve IP PORT                          the origin of tcp, stream, flow and datagram
  *
- * With --connect the first three ask an HTTP proxy at IP and PORT for NAME:443. */
+ * tcp, stream, flow, datagram and gap want the origin of origin.c. With --connect TLS asks an HTTP
+ * proxy at IP and PORT for NAME:443, and http asks it for the whole URL. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/tcp.h>
-#include <openssl/ssl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -34,22 +38,23 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WORKERS_MAX = 64, CHUNK = 1 << 16, TIMEOUT_S = 10, TRIES = 3, SERVERS = 8 };
+#include "bench/conn.h"
+
+enum { WORKERS_MAX = 64, CHUNK = 1 << 16, TRIES = 3 };
 
 struct task {
-    struct sockaddr_in to;
-    const char *name; /* of the server, or the zone */
-    bool by_connect;
-    unsigned worker, workers;
+    struct conn_way way;
+    const char *name;   /* of the server, or the zone */
+    bool after_request; /* hold: only after one */
+    unsigned workers;
     unsigned long units; /* of this worker */
 };
 
 /* What each worker came to, in memory that all share. */
 struct tally {
-    unsigned long done, failed;
+    unsigned long done, failed, again; /* again: done, at the second try */
+    atomic_bool ready;                 /* whoever goes on holding what it has done */
 };
-
-static SSL_CTX *tls;
 
 static double seconds(void)
 {
@@ -58,86 +63,36 @@ static double seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static int dial(const struct task *t, int type)
+static bool one_request(const struct task *t, const char *name)
 {
-    const struct timeval patience = {TIMEOUT_S, 0};
-    int on = 1, fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    if (type == SOCK_STREAM)
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (connect(fd, (const struct sockaddr *)&t->to, sizeof t->to) == 0)
-        return fd;
-    close(fd);
-    return -1;
-}
-
-static bool ask_connect(int fd, const char *name)
-{
-    char text[1024];
-    size_t len = 0;
-    int n =
-        snprintf(text, sizeof text, "CONNECT %s:443 HTTP/1.1\r\nHost: %s:443\r\n\r\n", name, name);
-    if (send(fd, text, (size_t)n, MSG_NOSIGNAL) != n)
+    struct conn c;
+    if (!conn_open_tls(&c, &t->way, name))
         return false;
-    while (len < sizeof text - 1) {
-        /* A byte at a time: what follows belongs to TLS. */
-        if (recv(fd, text + len, 1, 0) != 1)
-            return false;
-        text[++len] = '\0';
-        if (len >= 4 && memcmp(text + len - 4, "\r\n\r\n", 4) == 0)
-            return strncmp(text, "HTTP/1.", 7) == 0 && strncmp(text + 8, " 200", 4) == 0;
-    }
-    return false;
-}
-
-static SSL *open_tls(const struct task *t)
-{
-    int fd = dial(t, SOCK_STREAM);
-    if (fd < 0)
-        return NULL;
-    SSL *ssl = SSL_new(tls);
-    if (ssl && (!t->by_connect || ask_connect(fd, t->name)) && SSL_set_fd(ssl, fd) == 1 &&
-        SSL_set_tlsext_host_name(ssl, t->name) && SSL_connect(ssl) == 1)
-        return ssl;
-    SSL_free(ssl);
-    close(fd);
-    return NULL;
-}
-
-static void close_tls(SSL *ssl)
-{
-    int fd = SSL_get_fd(ssl);
-    SSL_shutdown(ssl);
-    SSL_free(ssl);
-    close(fd);
-}
-
-/* Bytes of the answer to one request, head and all; 0 where it did not come whole. */
-static size_t request(SSL *ssl, const char *name, const char *path)
-{
-    static char piece[CHUNK];
-    size_t got = 0;
-    int n = snprintf(piece, sizeof piece,
-                     "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", path, name);
-    if (SSL_write(ssl, piece, n) != n)
-        return 0;
-    while ((n = SSL_read(ssl, piece, sizeof piece)) > 0)
-        got += (size_t)n;
-    return SSL_get_error(ssl, n) == SSL_ERROR_ZERO_RETURN ? got : 0;
+    const bool good = conn_request(&c, "/small", name, true) > 0;
+    conn_close(&c);
+    return good;
 }
 
 static void do_tls(const struct task *t, struct tally *tally)
 {
     for (unsigned long i = 0; i < t->units; i++) {
-        SSL *ssl = open_tls(t);
-        bool good = ssl && request(ssl, t->name, "/small") > 1024;
+        bool good = one_request(t, t->name);
         tally->done += good;
         tally->failed += !good;
-        if (ssl)
-            close_tls(ssl);
+    }
+}
+
+/* Twice at most for each: HAProxy 2.6 ends the first connection for which it makes a certificate.
+ */
+static void do_names(const struct task *t, struct tally *tally)
+{
+    for (unsigned long i = 0; i < t->units; i++) {
+        char name[128];
+        snprintf(name, sizeof name, "n%d-%lu.%s", getpid(), i, t->name);
+        bool first = one_request(t, name), good = first || one_request(t, name);
+        tally->done += good;
+        tally->failed += !good;
+        tally->again += good && !first;
     }
 }
 
@@ -145,17 +100,53 @@ static void do_bulk(const struct task *t, struct tally *tally)
 {
     size_t got = 0;
     while (got >> 20 < t->units) {
-        SSL *ssl = open_tls(t);
-        size_t n = ssl ? request(ssl, t->name, "/big") : 0;
+        struct conn c;
+        bool open = conn_open_tls(&c, &t->way, t->name);
+        size_t n = open ? conn_request(&c, "/big", t->name, true) : 0;
         got += n;
-        if (ssl)
-            close_tls(ssl);
+        if (open)
+            conn_close(&c);
         if (!n) {
             tally->failed++;
             break;
         }
     }
     tally->done += got >> 20;
+}
+
+/* On one connection, and on another where that one was closed. */
+static void do_requests(const struct task *t, struct tally *tally, bool by_tls)
+{
+    char url[160];
+    struct conn c;
+    bool open = false;
+    snprintf(url, sizeof url, "http://%s/small", t->name);
+    const char *path = by_tls || !t->way.by_connect ? "/small" : url;
+    for (unsigned long i = 0; i < t->units; i++) {
+        if (!open && by_tls)
+            open = conn_open_tls(&c, &t->way, t->name);
+        else if (!open)
+            open = conn_open_plain(&c, &t->way);
+        bool good = open && conn_request(&c, path, t->name, false);
+        tally->done += good;
+        tally->failed += !good;
+        if (open && !good) {
+            conn_close(&c);
+            open = false;
+        }
+    }
+    if (open)
+        conn_close(&c);
+}
+
+static void do_kept(const struct task *t, struct tally *tally)
+{
+    do_requests(t, tally, true);
+}
+
+static void do_http(const struct task *t, struct tally *tally)
+{
+    do_requests(t, tally, false);
 }
 
 static bool say(int fd, const char *line, size_t len)
@@ -173,7 +164,7 @@ static void do_tcp(const struct task *t, struct tally *tally)
 {
     static const char line[] = "one line\n";
     for (unsigned long i = 0; i < t->units; i++) {
-        int fd = dial(t, SOCK_STREAM);
+        int fd = conn_dial(&t->way, SOCK_STREAM);
         bool good = fd >= 0 && say(fd, line, sizeof line - 1) && hear(fd, line, sizeof line - 1);
         tally->done += good;
         tally->failed += !good;
@@ -188,7 +179,8 @@ static void do_stream(const struct task *t, struct tally *tally)
     char line[32];
     size_t got = 0;
     ssize_t n;
-    int fd = dial(t, SOCK_STREAM), len = snprintf(line, sizeof line, "send %lu\n", t->units);
+    int fd = conn_dial(&t->way, SOCK_STREAM),
+        len = snprintf(line, sizeof line, "send %lu\n", t->units);
     if (fd >= 0 && say(fd, line, (size_t)len))
         while ((n = recv(fd, piece, sizeof piece, 0)) > 0)
             got += (size_t)n;
@@ -238,7 +230,7 @@ static size_t put_query(uint8_t *out, const struct task *t, unsigned long i)
 static void do_dns(const struct task *t, struct tally *tally)
 {
     uint8_t query[256], answer[1500];
-    int fd = dial(t, SOCK_DGRAM);
+    int fd = conn_dial(&t->way, SOCK_DGRAM);
     for (unsigned long i = 0; i < t->units; i++) {
         size_t len = put_query(query, t, i);
         bool good = exchange(fd, query, len, answer, sizeof answer, len) &&
@@ -255,7 +247,7 @@ static void do_datagrams(const struct task *t, struct tally *tally, bool each_a_
     int fd = -1;
     for (unsigned long i = 0; i < t->units; i++) {
         if (fd < 0)
-            fd = dial(t, SOCK_DGRAM);
+            fd = conn_dial(&t->way, SOCK_DGRAM);
         bool good = fd >= 0 && exchange(fd, "a datagram", 10, back, sizeof back, 10);
         tally->done += good;
         tally->failed += !good;
@@ -278,35 +270,17 @@ static void do_datagram(const struct task *t, struct tally *tally)
     do_datagrams(t, tally, false);
 }
 
-static int share_out(struct task *t, unsigned long units,
-                     void (*work)(const struct task *, struct tally *))
+static void print_tallies(const struct tally *tallies, unsigned n, double took)
 {
-    struct tally *tallies = mmap(NULL, sizeof(*tallies) * WORKERS_MAX, PROT_READ | PROT_WRITE,
-                                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     struct tally sum = {0};
-    double from = seconds();
-    if (tallies == MAP_FAILED || !t->workers || t->workers > WORKERS_MAX)
-        return 2;
-    for (t->worker = 0; t->worker < t->workers; t->worker++) {
-        t->units = units / t->workers + (t->worker < units % t->workers);
-        pid_t child = fork();
-        if (child < 0)
-            return 1;
-        if (child == 0) {
-            prctl(PR_SET_PDEATHSIG, SIGKILL);
-            work(t, &tallies[t->worker]);
-            _exit(0);
-        }
-    }
-    while (wait(NULL) > 0)
-        ;
-    for (unsigned i = 0; i < t->workers; i++) {
+    for (unsigned i = 0; i < n; i++) {
         sum.done += tallies[i].done;
         sum.failed += tallies[i].failed;
+        sum.again += tallies[i].again;
     }
-    printf("{\"units\":%lu,\"failed\":%lu,\"seconds\":%.6f}\n", sum.done, sum.failed,
-           seconds() - from);
-    return 0;
+    printf("{\"units\":%lu,\"failed\":%lu,\"again\":%lu,\"seconds\":%.6f}\n", sum.done, sum.failed,
+           sum.again, took);
+    fflush(stdout);
 }
 
 static void wait_for_end(void)
@@ -316,15 +290,71 @@ static void wait_for_end(void)
         ;
 }
 
-static int hold(const struct task *t, unsigned long units)
+/* By several processes at once, until each has ended or, where they hold what they have done, until
+ * the end of input, with which they end. */
+static int share_out(struct task *t, unsigned long units,
+                     void (*work)(const struct task *, struct tally *), bool holds)
 {
-    unsigned long done = 0;
-    for (unsigned long i = 0; i < units; i++)
-        done += open_tls(t) != NULL;
-    printf("{\"units\":%lu,\"failed\":%lu}\n", done, units - done);
-    fflush(stdout);
-    wait_for_end();
+    struct tally *tallies = mmap(NULL, sizeof(*tallies) * WORKERS_MAX, PROT_READ | PROT_WRITE,
+                                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    const struct timespec moment = {0, 10000000};
+    double from = seconds();
+    if (tallies == MAP_FAILED || !t->workers || t->workers > WORKERS_MAX)
+        return 2;
+    for (unsigned i = 0; i < t->workers; i++) {
+        t->units = units / t->workers + (i < units % t->workers);
+        pid_t child = fork();
+        if (child < 0)
+            return 1;
+        if (child == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            work(t, &tallies[i]);
+            _exit(0);
+        }
+    }
+    for (unsigned i = 0; holds && i < t->workers; i++)
+        while (!tallies[i].ready && waitpid(-1, NULL, WNOHANG) == 0)
+            nanosleep(&moment, NULL);
+    while (!holds && wait(NULL) > 0)
+        ;
+    print_tallies(tallies, t->workers, seconds() - from);
+    if (holds)
+        wait_for_end();
     return 0;
+}
+
+static void do_hold(const struct task *t, struct tally *tally)
+{
+    struct conn c;
+    for (unsigned long i = 0; i < t->units; i++) {
+        bool good = conn_open_tls(&c, &t->way, t->name) &&
+                    (!t->after_request || conn_request(&c, "/small", t->name, false));
+        tally->done += good;
+        tally->failed += !good;
+    }
+    /* Held until the process that says how many there are has been told to end. */
+    tally->ready = true;
+    for (;;)
+        pause();
+}
+
+/* Whose certificate it is tells whether somebody between has opened the connection. */
+static int show_leaf(const struct task *t)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    struct conn c;
+    if (!conn_open_tls(&c, &t->way, t->name))
+        return 1;
+    X509 *leaf = SSL_get1_peer_certificate(c.ssl);
+    if (leaf)
+        X509_digest(leaf, EVP_sha256(), digest, &len);
+    for (unsigned i = 0; i < len; i++)
+        printf("%02x", digest[i]);
+    printf("\n");
+    X509_free(leaf);
+    conn_close(&c);
+    return len == 0;
 }
 
 /* From one echo to the next, the longest time; and how many did not come. */
@@ -349,68 +379,18 @@ static int gap(const struct task *t)
     return 0;
 }
 
-/* One connection: an echo of its line, or as many MiB as it asks for. */
-static void serve_one(int fd)
-{
-    static char piece[CHUNK];
-    char line[64] = "";
-    unsigned long mib;
-    ssize_t n = recv(fd, line, sizeof line - 1, 0);
-    if (n > 0 && sscanf(line, "send %lu", &mib) == 1) {
-        for (unsigned long left = mib << 20; left;) {
-            n = send(fd, piece, left < CHUNK ? left : CHUNK, MSG_NOSIGNAL);
-            if (n <= 0)
-                break;
-            left -= (unsigned long)n;
-        }
-        return;
-    }
-    while (n > 0 && say(fd, line, (size_t)n))
-        n = recv(fd, line, sizeof line - 1, 0);
-}
-
-static int serve(const struct task *t)
-{
-    char piece[2048];
-    struct sockaddr_in from;
-    socklen_t len = sizeof from;
-    int on = 1, tcp = socket(AF_INET, SOCK_STREAM, 0), udp = socket(AF_INET, SOCK_DGRAM, 0);
-    setsockopt(tcp, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(tcp, (const struct sockaddr *)&t->to, sizeof t->to) || listen(tcp, 4096) ||
-        bind(udp, (const struct sockaddr *)&t->to, sizeof t->to)) {
-        perror("load: serve");
-        return 1;
-    }
-    for (int i = 0; i < SERVERS; i++)
-        if (fork() == 0) {
-            prctl(PR_SET_PDEATHSIG, SIGKILL);
-            for (;;) {
-                int fd = accept(tcp, NULL, NULL);
-                if (fd >= 0)
-                    serve_one(fd);
-                close(fd);
-            }
-        }
-    for (;;) {
-        ssize_t n = recvfrom(udp, piece, sizeof piece, 0, (struct sockaddr *)&from, &len);
-        if (n > 0)
-            sendto(udp, piece, (size_t)n, 0, (struct sockaddr *)&from, len);
-        len = sizeof from;
-    }
-}
-
 static const struct work {
     const char *name;
     void (*run)(const struct task *, struct tally *);
     bool names; /* a name of the server comes before the workers */
+    bool holds;
 } works[] = {
-    {"tls", do_tls, true},
-    {"bulk", do_bulk, true},
-    {"tcp", do_tcp, false},
-    {"stream", do_stream, false},
-    {"dns", do_dns, false},
-    {"flow", do_flow, false},
-    {"datagram", do_datagram, false},
+    {"tls", do_tls, true, false},        {"names", do_names, true, false},
+    {"bulk", do_bulk, true, false},      {"kept", do_kept, true, false},
+    {"http", do_http, true, false},      {"hold", do_hold, true, true},
+    {"keep", do_hold, true, true},       {"tcp", do_tcp, false, false},
+    {"stream", do_stream, false, false}, {"dns", do_dns, false, false},
+    {"flow", do_flow, false, false},     {"datagram", do_datagram, false, false},
 };
 
 static int run_work(const struct work *work, struct task *t, int n, char **args)
@@ -424,39 +404,40 @@ static int run_work(const struct work *work, struct task *t, int n, char **args)
     unsigned long units = strtoul(args[at++], NULL, 10);
     if (at < n)
         t->name = args[at];
-    return share_out(t, units, work->run);
+    return share_out(t, units, work->run, work->holds);
 }
 
 int main(int argc, char **argv)
 {
     struct task t = {0};
-    const struct rlimit most = {65536, 65536};
+    struct rlimit files;
     int at = 1;
     if (argc > 1 && strcmp(argv[1], "--connect") == 0) {
-        t.by_connect = true;
+        t.way.by_connect = true;
         at++;
     }
-    if (argc < at + 3 || inet_pton(AF_INET, argv[at + 1], &t.to.sin_addr) != 1) {
+    if (argc < at + 3 || inet_pton(AF_INET, argv[at + 1], &t.way.to.sin_addr) != 1) {
         fputs("load: see the first lines of load.c\n", stderr);
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
-    setrlimit(RLIMIT_NOFILE, &most); /* where it may; else fewer are held, and it says so */
-    t.to.sin_family = AF_INET;
-    t.to.sin_port = htons((uint16_t)strtoul(argv[at + 2], NULL, 10));
-    tls = SSL_CTX_new(TLS_client_method());
-    if (!tls)
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+    t.way.to.sin_family = AF_INET;
+    t.way.to.sin_port = htons((uint16_t)strtoul(argv[at + 2], NULL, 10));
+    t.way.tls = conn_tls_new();
+    if (!t.way.tls)
         return 1;
-    SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
     const char *name = argv[at];
-    if (strcmp(name, "serve") == 0)
-        return serve(&t);
     if (strcmp(name, "gap") == 0)
         return gap(&t);
-    if (strcmp(name, "hold") == 0 && argc == at + 5) {
+    if (argc > at + 3)
         t.name = argv[at + 3];
-        return hold(&t, strtoul(argv[at + 4], NULL, 10));
-    }
+    if (strcmp(name, "leaf") == 0 && t.name)
+        return show_leaf(&t);
+    t.after_request = strcmp(name, "keep") == 0;
     for (size_t i = 0; i < sizeof works / sizeof *works; i++)
         if (strcmp(name, works[i].name) == 0)
             return run_work(&works[i], &t, argc - at - 3, argv + at + 3);

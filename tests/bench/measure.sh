@@ -30,7 +30,16 @@ memory_of()
     done | awk '$1 == "Pss:" { sum += $2 } END { print sum + 0 }'
 }
 
-# peak_of PID…: KiB, the most that each was resident with, in sum.
+# peak_reset PID…: from now on, by what the kernel calls clear_refs; where it does not, the most ever.
+peak_reset()
+{
+    local pid
+    for pid; do
+        echo 5 2>/dev/null >"/proc/$pid/clear_refs"
+    done
+}
+
+# peak_of PID…: KiB, the most that each was resident with since, in sum.
 peak_of()
 {
     local pid
@@ -42,11 +51,13 @@ peak_of()
 # The machine in one line of JSON, for those who compare tables.
 machine()
 {
-    jq -cn --arg cpu "$(sed -n 's/^model name\s*: //p' /proc/cpuinfo | head -n 1)" \
+    local system
+    system=$(. /etc/os-release && echo "${PRETTY_NAME:-}")
+    jq -cn --arg system "${system:-unknown}" --arg date "$(date -u +%F)" --arg cpu "$(sed -n 's/^model name\s*: //p' /proc/cpuinfo | head -n 1)" \
         --arg cores "$(nproc)" --arg kernel "$(uname -r)" \
         --arg memory "$(awk '$1 == "MemTotal:" { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo)" \
         --arg load "$(cut -d' ' -f1 /proc/loadavg)" \
         --arg virtual "$(systemd-detect-virt 2>/dev/null || echo unknown)" \
-        '{machine: {cpu: $cpu, cores: $cores, kernel: $kernel, memory: $memory, load: $load,
+        '{machine: {system: $system, date: $date, cpu: $cpu, cores: $cores, kernel: $kernel, memory: $memory, load: $load,
             virtual: $virtual}}'
 }

@@ -1,57 +1,88 @@
 # SPDX-License-Identifier: MIT
 # results.jsonl of tests/bench/run as tables in Markdown.
+include "common";
 
-def median: sort | if length == 0 then null elif length % 2 == 1 then .[length / 2 | floor]
-    else (.[length / 2 - 1] + .[length / 2]) / 2 end;
-# Three digits, whatever the size.
-def short: if . == null then "–" elif . >= 100 then round | tostring
-    elif . >= 10 then . * 10 | round / 10 | tostring else . * 100 | round / 100 | tostring end;
-def spread: "\(min | short)–\(max | short)";
+def by: if . == "egress" then "**egress-filter**" else . end;
 
-# What a unit is called, how many of it make the unit shown, and the goal.
-def works: [
-    {work: "tls-new", title: "passthrough, a new connection with one 1 KiB request", unit: "µs", of: 1e3, goal: 200},
-    {work: "tls-bulk", title: "passthrough, bulk", unit: "s a GiB", of: (1e9 / 1024), goal: 0.5},
-    {work: "tcp-new", title: "raw TCP, a new connection with one line", unit: "µs", of: 1e3},
-    {work: "tcp-bulk", title: "raw TCP, bulk", unit: "s a GiB", of: (1e9 / 1024)},
-    {work: "dns", title: "DNS, forwarded query", unit: "µs", of: 1e3, goal: 15},
-    {work: "udp-flow", title: "UDP, a new flow with one datagram there and back", unit: "µs", of: 1e3},
-    {work: "udp-datagram", title: "UDP, a datagram there and back on a flow", unit: "µs", of: 1e3}
-];
+def head($machine; $versions; $rounds):
+    "Taken on \($machine.date) on \($machine.cores) cores of \($machine.cpu) (\($machine.virtual)), \($machine.memory), " +
+    "\($machine.system), kernel \($machine.kernel), load \($machine.load) at the start, " +
+    "\($rounds) round\(if $rounds == 1 then "" else "s" end). " +
+    "Peers: \($versions | to_entries | map("\(.key) \(.value)") | join(", ")).";
 
-def peer_order: ["egress", "nginx", "haproxy", "squid", "mitmproxy", "dnsmasq", "unbound", "direct"];
+# A failed unit is none that was done; some are done at the second try only.
+def failures: (map(.failed) | add | tostring) +
+    ((map(.again // 0) | add) as $n | if $n > 0 then ", \($n) at a second try" else "" end);
+
+# Rows of one work: $rows are its results, of all peers.
+def work_table($w; $rows):
+    def at($peer): $rows | map(select(.peer == $peer and .units > 0));
+    (at("egress") | map(.cpu_ns / .units / $w.of) | median) as $ours
+    | (at("direct") | map(.machine_ns / .units / $w.of) | median) as $floor
+    | "", "**\($w.title)**" + (if $w.goal then " (goal \($w.goal) \($w.unit))" else "" end), "",
+      "| by | CPU, \($w.unit) | least–most | ratio to ours | machine over direct, \($w.unit) | a second | peak, MiB | failed |",
+      "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+      (if $rows | any(.peer == "egress") then empty
+       else "| \("egress" | by) | \(not_opened) | | | | | | |" end),
+      (peer_order[] as $p | $rows | map(select(.peer == $p)) | select(length > 0)
+        | failures as $failed
+        | map(select(.units > 0)) as $done
+        | ($done | map(.cpu_ns / .units / $w.of)) as $cpu
+        | ($done | map(.units / .seconds) | median | short) as $rate
+        | if $done == [] then "| \($p | by) | – | | | | | | \($failed) |"
+          elif $p == "direct" then
+            "| direct | | | | \($floor | short) in all | \($rate) | | \($failed) |"
+          else
+            "| \($p | by) | \($cpu | median | short) | \($cpu | spread) | " +
+            "\(if $ours and $ours > 0 then ($cpu | median) / $ours | short else "–" end) | " +
+            "\(if $floor then ($done | map(.machine_ns / .units / $w.of) | median) - $floor | short else "–" end) | " +
+            "\($rate) | \($done | map(.peak_kib) | max / 1024 | short) | \($failed) |"
+          end);
+
+def idle_table($w; $rows):
+    "", "**\($w.title)** (goal \($w.goal) \($w.unit))", "",
+    "| by | \($w.unit) each | least–most | held |", "| --- | ---: | ---: | ---: |",
+    (if $rows | any(.peer == "egress") then empty else "| \("egress" | by) | \(not_opened) | | |" end),
+    (peer_order[] as $p | $rows | map(select(.peer == $p and .units > 0)) | select(length > 0)
+      | map(.kib / .units) as $kib
+      | "| \($p | by) | \($kib | median | short) | \($kib | spread) | \(map(.units) | min)" +
+        (map(.loops // 1) | max | if . > 1 then ", by \(.) loops" else "" end) + " |");
+
+# One column more where any of the parts has it.
+def column($rows; $part; $key):
+    $rows | map(select(.part == $part) | .[$key] // empty) | if . == [] then "" else median | short end;
+
+def alone_table($w; $rows):
+    "", "**\($w.title)** (\($w.clock))", "",
+    (if $w.work == "judge" then
+        "| policy | median, ns | least–most | 99 %, ns | goal, ns | load, ms | bytes a rule |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+     else
+        "| part | median, ns | least–most | 99 %, ns | goal, ns |",
+        "| --- | ---: | ---: | ---: | ---: |"
+     end),
+    # In the order in which they were measured.
+    (reduce $rows[].part as $p ([]; if any(.[]; . == $p) then . else . + [$p] end) | .[] as $part
+      | ($rows | map(select(.part == $part) | .ns)) as $ns
+      | "| \($part) | \($ns | median | short) | \($ns | spread) | \(column($rows; $part; "p99_ns")) | " +
+        "\(part_goal($w.work; $part) // "") |" +
+        (if $w.work != "judge" then ""
+         else " \(column($rows; $part; "load_ms")) | \(column($rows; $part; "bytes_a_rule")) |" end));
 
 . as $all
 | ($all | map(select(.machine)) | first.machine) as $machine
 | ($all | map(select(.work == "version") | {(.peer): .version}) | add // {}) as $versions
-| ($all | map(select(.units != null and .work != "version"))) as $rows
-| def at($work; $peer): $rows | map(select(.work == $work and .peer == $peer and .units > 0));
-  "Taken on \($machine.cores) cores of \($machine.cpu) (\($machine.virtual)), \($machine.memory), kernel \($machine.kernel), load \($machine.load) at the start, \($rows | map(.round) | max) rounds. " +
-  "Peers: \($versions | to_entries | map("\(.key) \(.value)") | join(", ")).",
-  (works[] | . as $w | ($rows | map(select(.work == $w.work))) | select(length > 0)
-    | (at($w.work; "egress") | map(.cpu_ns / .units / $w.of) | median) as $ours
-    | (at($w.work; "direct") | map(.machine_ns / .units / $w.of) | median) as $floor
-    | "", "**\($w.title)**" + (if $w.goal then " (goal \($w.goal) \($w.unit))" else "" end), "",
-      "| by | CPU, \($w.unit) | least–most | ratio to ours | machine over direct, \($w.unit) | a second | failed |",
-      "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-      (peer_order[] as $p | at($w.work; $p) | select(length > 0)
-        | (map(.cpu_ns / .units / $w.of)) as $cpu
-        | if $p == "direct" then
-            "| direct | | | | \($floor | short) in all | \(map(.units / .seconds) | median | short) | \(map(.failed) | add) |"
-          else
-            "| \(if $p == "egress" then "**egress-filter**" else $p end) | \($cpu | median | short) | \($cpu | spread) | " +
-            "\(if $ours and $ours > 0 then ($cpu | median) / $ours | short else "–" end) | " +
-            "\(if $floor then (map(.machine_ns / .units / $w.of) | median) - $floor | short else "–" end) | " +
-            "\(map(.units / .seconds) | median | short) | \(map(.failed) | add) |"
-          end)),
-  (("memory-1000", "memory-9000") as $m | $rows | map(select(.work == $m)) | select(length > 0)
-    | "", "**memory of \($m | ltrimstr("memory-")) idle passthrough connections** (goal 4 KiB each)", "",
-      "| by | KiB each | least–most | held |", "| --- | ---: | ---: | ---: |",
-      (peer_order[] as $p | at($m; $p) | select(length > 0)
-        | "| \(if $p == "egress" then "**egress-filter**" else $p end) | \(map(.kib / .units) | median | short) | \(map(.kib / .units) | spread) | \(map(.units) | median) |")),
-  (at("start"; "egress") | select(length > 0)
-    | "", "**start**: the command begins after \(map(.begun_us / 1e3) | median | short) ms (\(map(.begun_us / 1e3) | spread)), `run -- date` is over after \(map(.ended_us / 1e3) | median | short) ms; goal 1,000 ms"),
-  (at("gap"; "egress") | select(length > 0)
-    | "", "**gap when the proxy is killed**: \(map(.longest * 1e3) | median | short) ms (\(map(.longest * 1e3) | spread)), goal 200 ms; \(map(.failed) | add) connections of \(map(.units) | add) were reset"),
+| ($all | map(select(.round and .work != "version"))) as $rows
+| def of($w): $rows | map(select(.work == $w.work)) | select(length > 0);
+  head($machine; $versions; $rows | map(.round) | max // 0),
+  (works[] | . as $w | of($w) | . as $r | work_table($w; $r)),
+  (idles[] | . as $w | of($w) | . as $r | idle_table($w; $r)),
+  ($rows | map(select(.work == "start")) | select(length > 0)
+    | "", "**start**: the command begins after \(map(.begun_us / 1e3) | median | short) ms (\(map(.begun_us / 1e3) | spread)), " +
+      "`run -- date` is over after \(map(.ended_us / 1e3) | median | short) ms; goal \(start_goal_ms) ms"),
+  ($rows | map(select(.work == "gap")) | select(length > 0)
+    | "", "**gap when the proxy is killed**: \(map(.longest * 1e3) | median | short) ms (\(map(.longest * 1e3) | spread)), " +
+      "goal \(gap_goal_ms) ms; \(map(.failed) | add) connections of \(map(.units) | add) were reset"),
+  (alone[] | . as $w | of($w) | . as $r | alone_table($w; $r)),
   ($rows | map(select(.peer == "egress" and .peak_kib)) | select(length > 0)
     | "", "Most resident memory of all processes of the filter: \(map(.peak_kib) | max / 1024 | short) MiB.")
