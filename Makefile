@@ -204,7 +204,7 @@ demo: packages
 	$(Q)BUILD=$(BUILD) tests/demo
 
 test: packages
-	$(Q)$(MAKE) --no-print-directory all unit fuzz tools plain bpf-other
+	$(Q)$(MAKE) --no-print-directory all unit fuzz tools plain bpf-other bench-programs
 	$(Q)BUILD=$(BUILD) tests/run
 
 # The page that a script makes (integration/first_hour looks whether it is still so).
@@ -218,7 +218,7 @@ test-vm: packages
 	$(Q)BUILD=$(BUILD) tests/vm/run
 
 test-long: packages
-	$(Q)$(MAKE) --no-print-directory all unit fuzz tools plain bpf-other
+	$(Q)$(MAKE) --no-print-directory all unit fuzz tools plain bpf-other bench-programs
 	$(Q)BUILD=$(BUILD) tests/run --long
 
 # The generated headers are there for the analyser, which follows includes.
