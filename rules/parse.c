@@ -13,7 +13,7 @@
 #include "rules/word.h"
 
 /* The total keeps a few files that include each other's like from being read for ever. */
-enum { INCLUDE_DEPTH_MAX = 16, INCLUDE_TOTAL_MAX = 10000 };
+enum { INCLUDE_DEPTH_MAX = 16, INCLUDE_TOTAL_MAX = 10000, ERRORS_MAX = 20 };
 
 /* A file that is being read, and who included it. */
 struct frame {
@@ -33,7 +33,7 @@ struct parser {
     struct context start;
     struct words words;
     size_t n_includes;
-    bool full; /* too many rules: said once */
+    bool full; /* too many rules, or errors: said once */
 };
 
 static bool read_source(struct parser *p, const struct policy_source *source,
@@ -269,6 +269,7 @@ static void read_include(struct parser *p, struct frame *f, struct span content)
     struct reporter saved = *r;
     good = read_source(p, &source, f, added, n_added);
     saved.failed = r->failed || !good;
+    saved.errors = r->errors;
     *r = saved;
 }
 
@@ -356,6 +357,23 @@ static void read_line(struct parser *p, struct frame *f, struct span line)
         read_rule(p, f, content, span_is(word, "deny") ? RULE_DENY : RULE_ALLOW);
 }
 
+/* A log or a program named by mistake is no policy, and what is wrong with each line helps nobody.
+ */
+static bool give_up(struct parser *p, size_t line)
+{
+    struct reporter *r = &p->reporter;
+    if (p->full || r->errors < ERRORS_MAX)
+        return p->full;
+    p->full = true;
+    r->line = line;
+    r->columns = NULL;
+    r->soft = false;
+    reporter_error(r, 0,
+                   "there are too many errors, so reading stops here; mend those above, or "
+                   "name a policy file");
+    return true;
+}
+
 static bool read_source(struct parser *p, const struct policy_source *source,
                         const struct frame *above, const struct selector *added, size_t n_added)
 {
@@ -372,7 +390,7 @@ static bool read_source(struct parser *p, const struct policy_source *source,
         return false;
     p->reporter.file = f.name;
     line_reader_init(&f.reader, source->data, source->len);
-    while (line_next(&f.reader, &line) && !p->full)
+    while (line_next(&f.reader, &line) && !give_up(p, f.reader.number))
         read_line(p, &f, line);
     return true;
 }

@@ -41,8 +41,10 @@ void reporter_error(struct reporter *r, size_t at, const char *format, ...)
 {
     va_list args;
     r->bad = true;
-    if (!r->soft)
+    if (!r->soft) {
         r->failed = true;
+        r->errors++;
+    }
     va_start(args, format);
     say(r, r->soft ? DIAGNOSTIC_WARNING : DIAGNOSTIC_ERROR, r->file, r->line, offset_of(r, at) + 1,
         r->soft ? " (skipped)" : "", format, args);

@@ -21,9 +21,10 @@ struct reporter {
     const char *raw;         /* the line as it was typed */
     const uint32_t *columns; /* offset → offset as typed, where placeholders moved it; or NULL */
     size_t n_columns;
-    bool soft;   /* --lenient: errors of this line are warnings, and it is skipped */
-    bool bad;    /* this line has an error, soft or not */
-    bool failed; /* the policy is refused */
+    bool soft;     /* --lenient: errors of this line are warnings, and it is skipped */
+    bool bad;      /* this line has an error, soft or not */
+    bool failed;   /* the policy is refused */
+    size_t errors; /* that were told, of all lines */
 };
 
 void reporter_error(struct reporter *r, size_t at, const char *format, ...) PRINTF(3, 4)

@@ -8,7 +8,7 @@
 #include "base/say.h"
 #include "review/lines.h"
 
-#define FAULTS_MAX 100 /* a file that is no log is not read to its end */
+#define FAULTS_MAX 20 /* a file that is no log is not read to its end */
 
 void log_input_fault(struct log_input *in, const char *text)
 {

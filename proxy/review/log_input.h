@@ -21,7 +21,7 @@ struct log_input {
 };
 
 /* Reads the files in order; "-", and none at all, is standard input. A line is at most
- * RECORD_LINE_MAX long; a file with a hundred bad ones is not read to its end. */
+ * RECORD_LINE_MAX long; a file with twenty bad ones is not read to its end. */
 void log_input_read(struct log_input *in, char **paths, int n) NONNULL(1);
 /* Says what is wrong with the line at hand: FILE:LINE: error: text. */
 void log_input_fault(struct log_input *in, const char *text) NONNULL(1, 2);

@@ -417,6 +417,31 @@ static void test_rule_limit(void **state)
     free(text);
 }
 
+/* What is no policy is not gone through to its end; lines that are only skipped are. */
+static void test_error_limit(void **state)
+{
+    (void)state;
+    char text[4 * 400 + 1];
+    for (size_t i = 0; i < 400; i++)
+        memcpy(text + 4 * i, "a.*\n", 4);
+    struct said said = {0};
+    struct policy_options options = {.diagnose = said_add, .diagnose_context = &said};
+    assert_null(parse_bytes(text, 4 * 20, &options));
+    assert_int_equal(said.errors, 20);
+    assert_null(strstr(said.text, "too many"));
+    said = (struct said){0};
+    assert_null(parse_bytes(text, sizeof(text) - 1, &options));
+    assert_int_equal(said.errors, 21);
+    assert_non_null(strstr(said.text, "t:21:1: error: there are too many errors, so reading stops "
+                                      "here; mend those above, or name a policy file\n"));
+    said = (struct said){0};
+    options.lenient = true;
+    struct policy *p = parse_bytes(text, sizeof(text) - 1, &options);
+    assert_non_null(p);
+    policy_unref(p);
+    assert_int_equal(said.warnings, 400);
+}
+
 /* Each file includes the next by another name, for ever. */
 static int load_deeper(void *context, const char *from, const char *what, bool preset,
                        struct policy_source *source)
@@ -452,7 +477,7 @@ int main(void)
     static const struct unit_test tests[] = {
         REPORT("-", test_includes),   REPORT("-", test_lenient),     REPORT("-", test_placeholders),
         REPORT("-", test_context),    REPORT("-", test_bytes),       REPORT("-", test_line_limit),
-        REPORT("-", test_rule_limit), REPORT("-", test_depth_limit),
+        REPORT("-", test_rule_limit), REPORT("-", test_error_limit), REPORT("-", test_depth_limit),
     };
     return unit_run(tests, ARRAY_SIZE(tests));
 }
