@@ -93,6 +93,8 @@ static void take_evidence(struct line *to, const struct line *from)
 {
     if (__builtin_add_overflow(to->count, from->count, &to->count))
         to->count = UINT64_MAX;
+    if (__builtin_add_overflow(to->looked_up, from->looked_up, &to->looked_up))
+        to->looked_up = UINT64_MAX;
     for (size_t i = 0; i < from->n_seen; i++) {
         bool seen = false;
         for (size_t k = 0; k < to->n_seen; k++)

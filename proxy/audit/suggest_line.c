@@ -255,6 +255,7 @@ static void start(const struct summary_row *row, struct line *out)
                          .last_us = row->last_us,
                          .n_seen = row->n_seen,
                          .runs = row->runs,
+                         .looked_up = row->kind == ROW_DNS ? row->denied : 0,
                          .connected = row->kind != ROW_DNS};
     memcpy(out->seen, row->seen, sizeof(out->seen));
 }
@@ -280,6 +281,11 @@ bool line_of_resolver(const struct summary_row *row, struct line *out)
     start(row, out);
     return row->kind == ROW_DNS && row->ip && strcmp(row->reason, "veto") != 0 && !why_not(row) &&
            !set_ip(out, row->ip) && !set_who(out);
+}
+
+bool line_is_once(const struct line *l)
+{
+    return l->count - l->looked_up <= 1 && l->looked_up <= 2 && l->n_seen <= 1;
 }
 
 void line_write(const struct line *l, struct buffer *out)

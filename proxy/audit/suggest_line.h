@@ -21,6 +21,7 @@ struct line {
     const char *exe, *container; /* NULL: whatever it is */
     /* What it stands for, once lines are merged: */
     uint64_t count, first_us, last_us;
+    uint64_t looked_up; /* of the count, look-ups */
     uint64_t seen[SUMMARY_SEEN_MAX];
     size_t n_seen, runs;
     bool connected; /* a connection was asked for, not only a look-up */
@@ -33,6 +34,9 @@ bool line_of(const struct summary_row *row, struct line *out, struct buffer *why
     NONNULL(1, 2, 3);
 /* The line for the DNS server that a look-up was sent to; false where that is the filter. */
 bool line_of_resolver(const struct summary_row *row, struct line *out) NODISCARD NONNULL(1, 2);
+/* Whether one process asked for it, at most once beside the look-ups of one name's IPv4 and IPv6
+ * address: three records may well be one attempt. */
+bool line_is_once(const struct line *l) NODISCARD NONNULL(1);
 /* Appends its text. */
 void line_write(const struct line *l, struct buffer *out) NONNULL(1, 2);
 

@@ -44,7 +44,8 @@ static void put_who(const struct line *l, struct buffer *out)
 /* Who asked, how often and when. */
 static void put_evidence(const struct line *l, struct buffer *out)
 {
-    if (l->count == 1)
+    bool once = line_is_once(l);
+    if (once)
         buffer_add_string(out, "# seen once, by ");
     else
         buffer_printf(out, "# %" PRIu64 " times, by ", l->count);
@@ -55,7 +56,7 @@ static void put_evidence(const struct line *l, struct buffer *out)
     if (l->runs > 1)
         buffer_printf(out, ", in %zu runs", l->runs);
     if (l->last_us) {
-        buffer_add_string(out, l->count == 1 ? ", " : ", last ");
+        buffer_add_string(out, once ? ", " : ", last ");
         put_time(out, l->last_us);
     }
     buffer_add_char(out, '\n');
@@ -231,7 +232,7 @@ static void put_short(const struct line *l, struct buffer *out)
         bool applies;
         const char *text;
     } notes[] = {
-        {l->count == 1, "seen once"},
+        {line_is_once(l), "seen once"},
         {l->class == LINE_HOST && !l->connected, "only looked up"},
         {l->class == LINE_IP && address_is_metadata(l->ip), "careful: a metadata service"},
         {l->private ||
@@ -274,6 +275,8 @@ static void put_json_line(const struct line *l, struct buffer *text, struct buff
     if (l->also)
         json_put_bool(out, "also", true);
     json_put_number(out, "count", l->count);
+    if (line_is_once(l))
+        json_put_bool(out, "seen_once", true);
     json_put_number(out, "processes", l->n_seen);
     json_put_number(out, "runs", l->runs);
     json_put_text(out, "program", l->row->program.data, l->row->program.len);

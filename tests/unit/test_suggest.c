@@ -24,6 +24,7 @@ struct asking {
     const char *method, *path;
     const char *exe; /* NULL: not known */
     const char *container;
+    uint64_t process; /* 0: any */
 };
 
 struct noises {
@@ -221,10 +222,11 @@ static void count(struct summary *s, const struct asking *a)
         r.host = text_of(a->host);
         r.first_bytes = text_of(a->unknown_bytes ? "unknown" : NULL);
     }
+    const uint64_t any = 1 + pick(3);
     const struct summary_who who = {.exe = text_of(a->exe),
                                     .exe_counts = a->exe != NULL,
                                     .container = text_of(a->container),
-                                    .process = 1 + pick(3)};
+                                    .process = a->process ? a->process : any};
     summary_count(s, &r, &who);
 }
 
@@ -354,6 +356,7 @@ static void test_property(void **state)
 #define NODE .exe = "/usr/bin/node"
 #define TLS  .stage = EVENT_TLS, .ip = 0x01020304, .port = 443
 #define DNS  .stage = EVENT_DNS
+#define ONE  NODE, .process = 1
 
 static const struct {
     const char *what;
@@ -362,8 +365,32 @@ static const struct {
 } texts[] = {
     {"a look-up and its connection are one line",
      {{DNS, NODE, .host = "a.example", .let_through = true}, {TLS, NODE, .host = "A.example"}},
-     {"\n# 2 times, by /usr/bin/node", "UTC\na.example exe=/usr/bin/node\n"},
+     {"UTC\na.example exe=/usr/bin/node\n"},
      "dns:"},
+    {"one attempt: the look-ups of both kinds of address, and the connection",
+     {{DNS, ONE, .host = "a.example"},
+      {DNS, ONE, .host = "a.example"},
+      {TLS, ONE, .host = "a.example"}},
+     {"\n# seen once, by /usr/bin/node, 2026-"},
+     "times"},
+    {"one attempt that ended at the look-ups",
+     {{DNS, ONE, .host = "a.example"}, {DNS, ONE, .host = "a.example"}},
+     {"\n# seen once, by /usr/bin/node, 2026-"},
+     "times"},
+    {"two connections",
+     {{TLS, ONE, .host = "a.example"}, {TLS, ONE, .host = "a.example"}},
+     {"\n# 2 times, by /usr/bin/node, last 2026-"},
+     "once"},
+    {"more look-ups than one attempt has",
+     {{DNS, ONE, .host = "a.example"},
+      {DNS, ONE, .host = "a.example"},
+      {DNS, ONE, .host = "a.example"}},
+     {"\n# 3 times, by /usr/bin/node, last 2026-"},
+     "once"},
+    {"two processes that looked it up",
+     {{DNS, ONE, .host = "a.example"}, {DNS, NODE, .process = 2, .host = "a.example"}},
+     {"\n# 2 times, by /usr/bin/node (2 processes), last 2026-"},
+     "once"},
     {"a look-up goes with a connection to another port",
      {{DNS, NODE, .host = "a.example"},
       {.stage = EVENT_ADDRESS, NODE, .host = "a.example", .ip = 0x01020304, .port = 22}},
