@@ -30,6 +30,9 @@ struct explain {
     const char *name;       /* of what is read */
     char then[80];          /* digest of the policy that the log says was in force */
     size_t told, mentioned; /* mentioned: records of that number, decisions or not */
+    size_t strange;         /* lines of a log that are no records */
+    char *newest; /* what there is to say of the newest denial so far; malloc'd, or NULL */
+    size_t newest_len;
     bool bad;
 };
 
@@ -40,7 +43,7 @@ static void say_fault(struct explain *x, size_t number, const char *text)
     say_error("%s:%zu: %s", x->name, number, text);
 }
 
-static void tell(struct explain *x, const struct event *e, const struct explain_record *r)
+static void tell(struct explain *x, const struct event *e, const struct explain_record *r, FILE *to)
 {
     CLEANUP_BUFFER struct buffer out = {0};
     struct arena arena = {0};
@@ -53,10 +56,10 @@ static void tell(struct explain *x, const struct event *e, const struct explain_
         if (buffer_failed(&out))
             result = -ENOMEM;
         else
-            fwrite(out.data, 1, out.len, stdout);
+            fwrite(out.data, 1, out.len, to);
     } else if (result == 0) {
-        fputs(x->told > 0 ? "\n" : "", stdout);
-        explain_print(&told, stdout, say_colour(stdout));
+        fputs(x->told > 0 && to == stdout ? "\n" : "", to);
+        explain_print(&told, to, say_colour(stdout));
     }
     if (result < 0) {
         say_error("cannot explain: %s", strerror(-result));
@@ -64,6 +67,30 @@ static void tell(struct explain *x, const struct event *e, const struct explain_
     }
     x->told++;
     arena_release(&arena);
+}
+
+/* Which denial is the newest is known at the end of the log, and the names that it needs are those
+ * that were resolved before it: so each is told to memory, in place of the one before. */
+static void keep_newest(struct explain *x, const struct event *e, const struct explain_record *r)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *to = open_memstream(&text, &len);
+    if (to)
+        tell(x, e, r, to);
+    if (!to || fclose(to) != 0) {
+        say_error("cannot explain: %s", strerror(ENOMEM));
+        x->bad = true;
+    }
+    free(x->newest);
+    x->newest = text;
+    x->newest_len = len;
+}
+
+static bool is_denial(const struct explain_record *r)
+{
+    return r->policy &&
+           (strcmp(r->policy, "deny") == 0 || (r->outcome && strcmp(r->outcome, "denied") == 0));
 }
 
 /* What a record says of itself. Numbers and texts of another form are as if they were not there:
@@ -111,12 +138,16 @@ static void take_json(struct explain *x, const char *line, size_t len, size_t nu
     read_record(root, &r, &conn);
     keep_policy(x, root);
     r.policy_sha256 = x->then[0] ? x->then : NULL;
-    if (is_wanted(x, &r, conn)) {
+    x->strange += root == NULL;
+    if (x->log && !x->conn && !x->seq) {
+        if (judged > 0 && is_denial(&r))
+            keep_newest(x, e, &r);
+    } else if (is_wanted(x, &r, conn)) {
         x->mentioned += root != NULL;
         if (judged < 0)
             say_fault(x, number, error.text);
         else if (judged > 0)
-            tell(x, e, r.policy ? &r : NULL);
+            tell(x, e, r.policy ? &r : NULL, stdout);
     }
 }
 
@@ -136,7 +167,7 @@ static void take_words(struct explain *x, const char *line, size_t len, size_t n
     struct event_words words = {0};
     bool was_bad = x->bad;
     if (line_check(&r, (struct span){line, len, 0}) && event_words_parse(&r, text, &words))
-        tell(x, &words.event, NULL);
+        tell(x, &words.event, NULL, stdout);
     else if (x->bad == was_bad)
         say_fault(x, number, "out of memory");
     event_words_release(&words);
@@ -176,6 +207,28 @@ static void take_arguments(struct explain *x, char **words, int n)
         say_fault(x, 1, "the record is none that decides anything");
 }
 
+static void say_nothing_found(struct explain *x)
+{
+    x->bad = true;
+    if (x->log && x->strange)
+        say_error(
+            "'%s' has %zu line%s that %s no record, and not what was asked for; name a log of "
+            "egress-filter",
+            x->name, x->strange, x->strange == 1 ? "" : "s", x->strange == 1 ? "is" : "are");
+    else if (x->mentioned && x->log)
+        say_error("'%s' has that record, but it decides nothing", x->name);
+    else if (x->conn)
+        say_error("'%s' has no connection %llu", x->name, (unsigned long long)x->conn);
+    else if (x->seq)
+        say_error("'%s' has no record %llu", x->name, (unsigned long long)x->seq);
+    else if (x->log)
+        say_error(
+            "'%s' holds no denial; of what was allowed, say which record: --conn N or --seq N",
+            x->name);
+    else
+        say_error("'%s' holds no event", x->name);
+}
+
 static void take_file(struct explain *x, const char *path)
 {
     x->name = strcmp(path, "-") == 0 ? "<stdin>" : path;
@@ -184,16 +237,12 @@ static void take_file(struct explain *x, const char *path)
         say_error("cannot read '%s': %s", x->name, strerror(-result));
         x->bad = true;
     } else if (!x->told && !x->bad) {
-        x->bad = true;
-        if (x->mentioned && x->log)
-            say_error("'%s' has that record, but it decides nothing", x->name);
-        else if (x->conn)
-            say_error("'%s' has no connection %llu", x->name, (unsigned long long)x->conn);
-        else if (x->seq)
-            say_error("'%s' has no record %llu", x->name, (unsigned long long)x->seq);
-        else
-            say_error("'%s' holds no event", x->name);
+        say_nothing_found(x);
+    } else if (x->newest) {
+        fwrite(x->newest, 1, x->newest_len, stdout);
     }
+    free(x->newest);
+    x->newest = NULL;
 }
 
 static int set_number(void *field, const char *value)
@@ -211,8 +260,6 @@ static bool check_options(struct explain *x, int n_words)
         return false;
     if (!x->log && (x->conn || x->seq))
         fault = "--conn and --seq are numbers in a log; name it with --log FILE";
-    else if (x->log && !x->conn && !x->seq)
-        fault = "of a log, say which record: --conn N or --seq N";
     else if (x->log && n_words > 0)
         fault = "give an event or a log, not both";
     if (fault)
@@ -250,7 +297,7 @@ static const struct cli_option options[] = {
      .kind = CLI_FILE,
      .set = cli_text,
      .field = FIELD(log),
-     .help = "read the event from this log"},
+     .help = "read the event from this log: its newest denial, or what --conn or --seq say"},
     {.name = "conn",
      .value = "N",
      .set = set_number,
@@ -294,6 +341,7 @@ const struct cli_command explain_command = {
         "Exit status: 0 explained, 2 the policy or the event cannot be read, or is not there.\n",
     .example = "Examples:\n"
                "  egress-filter explain https://github.com/x exe=/usr/bin/node\n"
+               "  egress-filter explain --log egress.jsonl\n"
                "  egress-filter explain --log egress.jsonl --conn 9\n"
                "  grep '\"seq\":17,' egress.jsonl | egress-filter explain\n",
     .options = options,

@@ -145,6 +145,10 @@ static void finds_records_of_a_log(void **state)
         {"explain --log log --conn 4",
          {"The filter had a reason of its own, name-limit: a wildcard allows the name"}},
         {"explain --log log --conn 5", {"It was let pass nevertheless"}},
+        {"explain --log log",
+         {"seq 9, 2026-11-22T10:00:08Z\ndenied: tcp 140.82.121.4:22",
+          "no name is known for the address"}},
+        {"explain --json --log log", {"{\"event\":\"tcp 140.82.121.4:22", "\"seq\":9"}},
     };
     for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
         run(table[i].words, "");
@@ -209,7 +213,9 @@ static void refuses_what_it_cannot_read(void **state)
         {"explain", "{\"type\":\"tcp\"", "<stdin>:1: the line is no valid JSON"},
         {"explain {\"event\":\"stop\"}", "", "none that decides anything"},
         {"explain --conn 3", "", "name it with --log FILE"},
-        {"explain --log log", "", "--conn N or --seq N"},
+        {"explain --log allowed", "", "'allowed' holds no denial; of what was allowed, say which"},
+        {"explain --log egress.rules", "", "that are no record, and not what was asked for"},
+        {"explain --log egress.rules --conn 3", "", "that are no record"},
         {"explain --log log --conn 0", "", "a number of the log, from 1"},
         {"explain --log log --conn 3x", "", "a number of the log, from 1"},
         {"explain --log log --conn 99", "", "'log' has no connection 99"},
@@ -220,6 +226,10 @@ static void refuses_what_it_cannot_read(void **state)
         {"explain --nosuch", "", "nosuch"},
     };
     review_write("log", log_text);
+    review_write("allowed", "{\"seq\":1,\"event\":\"start\"}\n"
+                            "{\"seq\":2,\"event\":\"connect\",\"type\":\"tcp\",\"conn\":1,"
+                            "\"policy\":\"allow\",\"outcome\":\"allowed\",\"dst_ip\":\"1.1.1.1\","
+                            "\"dst_port\":22}\n");
     for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
         int code = review_run(explain_main, table[i].words, table[i].input, &out, &err);
         if (code != EXPLAIN_BAD || !strstr(err.data, table[i].text))
@@ -229,7 +239,7 @@ static void refuses_what_it_cannot_read(void **state)
 
 static void clean_up(void **state)
 {
-    static const char *const names[] = {"egress.rules", "log", "one.rules", "same"};
+    static const char *const names[] = {"allowed", "egress.rules", "log", "one.rules", "same"};
     (void)state;
     buffer_release(&out);
     buffer_release(&err);
