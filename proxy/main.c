@@ -78,7 +78,7 @@ static int version_main(int argc, char **argv)
     if (code != CLI_GO)
         return code;
     puts("egress-filter " EGRESS_VERSION);
-    return 0;
+    return cli_printed() ? 0 : 2;
 }
 
 static int completion_main(int argc, char **argv)
@@ -91,7 +91,7 @@ static int completion_main(int argc, char **argv)
         say_note("there is no completion for '%s'; there is for bash, zsh and fish", rest.list[0]);
         return 2;
     }
-    return 0;
+    return cli_printed() ? 0 : 2;
 }
 
 static int say_no_command(const char *name)
@@ -117,7 +117,7 @@ static int help_main(int argc, char **argv)
         if (!c || !c->summary)
             return say_no_command(rest.list[0]);
         cli_help(c);
-        return 0;
+        return cli_printed() ? 0 : 2;
     }
     puts("egress-filter decides and records what code may reach on the network.\n\n"
          "usage: egress-filter COMMAND …\n");
@@ -125,7 +125,7 @@ static int help_main(int argc, char **argv)
         if (commands[i]->summary)
             printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
     puts("\negress-filter COMMAND --help says more; man egress-filter-COMMAND says everything.");
-    return 0;
+    return cli_printed() ? 0 : 2;
 }
 
 int main(int argc, char **argv)

@@ -194,7 +194,7 @@ static int other(const struct cli_command *c, int got, int argc, char **argv)
     const struct cli_option *o = optopt >= FIRST_ROW ? &c->options[optopt - FIRST_ROW] : NULL;
     if (got == 'h') {
         cli_help(c);
-        return 0;
+        return cli_printed() ? 0 : c->misuse ? c->misuse : 2;
     }
     if (got == ':' && o)
         return say_no_value(c, o);

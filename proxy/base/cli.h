@@ -74,6 +74,9 @@ int cli_parse(const struct cli_command *c, int argc, char **argv, void *into,
               struct cli_rest *rest) NODISCARD NONNULL(1, 3, 5);
 /* The page that --help prints. */
 void cli_help(const struct cli_command *c) NONNULL(1);
+/* Whether all that was printed on standard output got there: true, or false after saying why not.
+ */
+bool cli_printed(void) NODISCARD;
 /* The command of that name, NULL where there is none. */
 const struct cli_command *cli_find(const struct cli_command *const *table, size_t n,
                                    const char *name) NODISCARD NONNULL(1, 3);

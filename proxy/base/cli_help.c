@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * The page that --help prints, for a terminal of 80 columns where that can be. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/cli.h"
+#include "base/say.h"
 
 #define COLUMNS  100 /* no line is longer */
 #define LEFT_MAX 24  /* an option that is longer has its help on the next line */
@@ -65,6 +67,14 @@ static void print_options(const struct cli_command *c)
             printf("  %s%*s", left, widest + 2 - wide, "");
         wrap(o->help, widest + 4);
     }
+}
+
+bool cli_printed(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return true;
+    say_note("cannot print what was asked for: %s", strerror(errno));
+    return false;
 }
 
 void cli_help(const struct cli_command *c)

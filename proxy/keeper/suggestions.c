@@ -81,7 +81,9 @@ int keeper_write_suggestions(struct keeper *k, struct error *error)
                     : new_file_write(&k->suggestions, text.data, text.len, error);
     give_back_rights(&ours);
     if (!failed && !k->options.quiet && !k->options.json)
-        say_note("suggestions in %s: %zu lines, and %zu denials that no line would allow",
-                 k->options.suggest, lines, without);
+        say_note(
+            without ? "suggestions in %s: %zu line%s; for %zu more of what was denied there is none"
+                    : "suggestions in %s: %zu line%s",
+            k->options.suggest, lines, lines == 1 ? "" : "s", without);
     return failed;
 }

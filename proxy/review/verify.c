@@ -155,7 +155,8 @@ static void print_text(const struct walk *w, const struct report *report, int co
     digest_hex(w->hash, hex);
     if (w->findings > report->shown)
         printf("and %" PRIu64 " more\n", w->findings - report->shown);
-    printf("%" PRIu64 " records, %" PRIu64 " runs", w->records, w->runs);
+    printf("%" PRIu64 " record%s, %" PRIu64 " run%s", w->records, w->records == 1 ? "" : "s",
+           w->runs, w->runs == 1 ? "" : "s");
     if (w->seq)
         printf(", newest %" PRIu64 ":%s", w->seq, hex);
     if (code == VERIFY_BROKEN)

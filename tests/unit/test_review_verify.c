@@ -396,7 +396,7 @@ static void test_verify_runs(void **state)
         int code;
         const char *says;
     } runs[] = {
-        {"se", VERIFY_GOOD, "2 records, 1 runs"},
+        {"se", VERIFY_GOOD, "2 records, 1 run,"},
         {"scesce", VERIFY_GOOD, "6 records, 2 runs"},
         {"scsce", VERIFY_NO_STOP, "an earlier run has no stop record"},
         {"scesc", VERIFY_NO_STOP, "the last run has no stop record"},
