@@ -51,6 +51,20 @@ static const char *resolver_fault(const char *value)
     return resolver_parse(value, &scrap, &why) ? why : NULL;
 }
 
+/* - means a stream elsewhere; these are files, and nobody wants one of that name. */
+static int set_file(void *field, const char *value)
+{
+    return strcmp(value, "-") == 0 ? -EINVAL : cli_text(field, value);
+}
+
+static int set_repo(void *field, const char *value)
+{
+    const char *slash = strchr(value, '/');
+    bool good =
+        slash && slash != value && slash[1] && !strchr(slash + 1, '/') && strlen(value) < 512;
+    return good ? cli_text(field, value) : -EINVAL;
+}
+
 static const char *const log_args_words[] = {
     [LOG_ARGS_REDACTED] = "redacted", [LOG_ARGS_FULL] = "full", [LOG_ARGS_NONE] = "none", NULL};
 
@@ -111,14 +125,16 @@ static const struct cli_option rows[] = {
     {.name = "log",
      .value = "FILE",
      .kind = CLI_FILE,
-     .set = cli_text,
+     .set = set_file,
      .field = FIELD(log),
+     .must = "it is a file, which records are appended to; one of that name is ./-",
      .help = "where records are appended (default: ./egress.jsonl)"},
     {.name = "suggest",
      .value = "FILE",
      .kind = CLI_FILE,
-     .set = cli_text,
+     .set = set_file,
      .field = FIELD(suggest),
+     .must = "it is a new file; one of that name is ./-",
      .help = "write what was denied as a policy, with comments, to this new file"},
     {.name = "log-args",
      .value = "HOW",
@@ -166,8 +182,9 @@ static const struct cli_option rows[] = {
      .help = "start context of the policy, such as '[cgroup=@host]'"},
     {.name = "repo",
      .value = "OWNER/REPO",
-     .set = cli_text,
+     .set = set_repo,
      .field = FIELD(repo),
+     .must = "it is OWNER/REPO",
      .help = "values of {owner} and {repo} (default: GITHUB_REPOSITORY)"},
     {.name = "lenient",
      .set = cli_flag,
