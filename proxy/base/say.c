@@ -81,7 +81,7 @@ static void say(const char *kind, const char *colour, const char *format, va_lis
     int n = vsnprintf(text, sizeof text, format, args);
     bool coloured = say_colour(stderr);
     fprintf(stderr, "egress-filter: %s%s%s", coloured ? colour : "", kind,
-            coloured ? "\033[0m" : "");
+            coloured && *colour ? "\033[0m" : "");
     if (n > 0)
         say_safely(stderr, text, MIN((size_t)n, sizeof text - 1));
     putc('\n', stderr);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/cli.h"
+#include "base/say.h"
 #include "review/dump_rules.h"
 #include "review/policy_files.h"
 #include "review/workflow.h"
@@ -77,7 +78,7 @@ static void check_policy(struct place *p, const struct policy_source *source,
     errors = c->errors - errors;
     warnings = c->warnings - warnings;
     if (!policy && !errors) {
-        fprintf(stderr, "egress-filter: cannot check '%s': out of memory\n", p->file);
+        say_error("cannot check '%s': out of memory", p->file);
         c->errors++;
         return;
     }
@@ -128,7 +129,7 @@ static void check_workflow(struct place *p, const struct policy_source *source,
         p->check->errors++;
         policy_say(&d);
     } else if (result < 0) {
-        fprintf(stderr, "egress-filter: cannot check '%s': %s\n", p->file, strerror(-result));
+        say_error("cannot check '%s': %s", p->file, strerror(-result));
         p->check->errors++;
     } else if (!workflow.n_steps && !p->check->dump) {
         printf("%s: no step uses egress-filter\n", p->file);
@@ -154,7 +155,7 @@ static void check_file(struct check *c, const char *path)
     struct place place = {.check = c, .file = path};
     int result = policy_files_read(&files, path, &source);
     if (result < 0) {
-        fprintf(stderr, "egress-filter: cannot read '%s': %s\n", path, strerror(-result));
+        say_error("cannot read '%s': %s", path, strerror(-result));
         c->errors++;
     } else if (is_workflow(path)) {
         check_workflow(&place, &source, &files);
@@ -227,7 +228,7 @@ int check_main(int argc, char **argv)
     for (int i = 0; i < files.n; i++)
         check_file(&c, files.list[i]);
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "egress-filter: cannot write the result: %s\n", strerror(errno));
+        say_error("cannot write the result: %s", strerror(errno));
         return CHECK_BAD;
     }
     return c.errors ? CHECK_BAD : c.strict && c.warnings ? CHECK_WARNED : CHECK_GOOD;

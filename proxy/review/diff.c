@@ -44,15 +44,14 @@ static struct policy *load(struct diff *d, const char *path)
     int result = path[0] == '@' ? policy_files_preset(&files, path + 1, &source)
                                 : policy_files_read(&files, path, &source);
     if (result < 0)
-        fprintf(stderr, "egress-filter: cannot read '%s': %s\n", path, strerror(-result));
+        say_error("cannot read '%s': %s", path, strerror(-result));
     else if (!(policy = policy_parse(&source, 1, &o)) && d->errors == errors)
-        fprintf(stderr, "egress-filter: cannot load '%s': out of memory\n", path);
+        say_error("cannot load '%s': out of memory", path);
     policy_files_release(&files);
     if (policy && policy_is_open(policy)) {
-        fprintf(stderr,
-                "egress-filter: '%s' uses {owner} or {repo}, and neither --repo OWNER/REPO nor "
-                "GITHUB_REPOSITORY says what they are\n",
-                path);
+        say_error("'%s' uses {owner} or {repo}, and neither --repo OWNER/REPO nor "
+                  "GITHUB_REPOSITORY says what they are",
+                  path);
         policy_unref(policy);
         return NULL;
     }
@@ -98,7 +97,7 @@ static int compare(struct diff *d, const struct policy *before, const struct pol
         puts("no difference");
     buffer_release(&d->text);
     if (failed < 0) {
-        fputs("egress-filter: out of memory\n", stderr);
+        say_error("out of memory");
         return DIFF_BAD;
     }
     return same ? DIFF_SAME : DIFF_CHANGED;
@@ -156,7 +155,7 @@ int diff_main(int argc, char **argv)
     policy_unref(before);
     policy_unref(after);
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "egress-filter: cannot write the differences: %s\n", strerror(errno));
+        say_error("cannot write the differences: %s", strerror(errno));
         return DIFF_BAD;
     }
     return code;

@@ -75,17 +75,16 @@ static bool format(const struct fmt *f, struct text *t)
     if (!dump(f, &t->source, true, &before))
         return false;
     if (policy_format(t->source.data, t->source.len, &t->out, &t->map) < 0) {
-        fputs("egress-filter: out of memory\n", stderr);
+        say_error("out of memory");
         return false;
     }
     const struct policy_source written = {t->source.name, t->out.data, t->out.len};
     if (dump(f, &written, false, &after) && before.len == after.len &&
         (before.len == 0 || memcmp(before.data, after.data, before.len) == 0))
         return true;
-    fprintf(stderr,
-            "egress-filter: '%s' would mean something else when formatted, so it is left "
-            "alone; please report this\n",
-            t->source.name);
+    say_error("'%s' would mean something else when formatted, so it is left "
+              "alone; please report this",
+              t->source.name);
     return false;
 }
 
@@ -94,7 +93,7 @@ static void write_back(struct fmt *f, const char *path, const struct stat *was,
 {
     struct error error = {0};
     if (file_replace(path, was, t->out.data, t->out.len, &error) < 0) {
-        fprintf(stderr, "egress-filter: %s\n", error.text);
+        say_error("%s", error.text);
         f->bad = true;
         return;
     }
@@ -133,7 +132,7 @@ static void take_file(struct fmt *f, const char *path)
     if (result == 0)
         result = policy_files_read(&t.files, path, &t.source);
     if (result < 0)
-        fprintf(stderr, "egress-filter: cannot read '%s': %s\n", path, strerror(-result));
+        say_error("cannot read '%s': %s", path, strerror(-result));
     if (result < 0 || !format(f, &t))
         f->bad = true;
     else
@@ -187,7 +186,7 @@ int fmt_main(int argc, char **argv)
     for (int i = 0; i < files.n; i++)
         take_file(&f, files.list[i]);
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "egress-filter: cannot write the result: %s\n", strerror(errno));
+        say_error("cannot write the result: %s", strerror(errno));
         return FMT_BAD;
     }
     return f.bad ? FMT_BAD : f.check && f.differs ? FMT_DIFFERS : FMT_GOOD;

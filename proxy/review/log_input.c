@@ -49,10 +49,10 @@ static void read_file(struct log_input *in, const char *path)
         in->begin(in->context);
     int result = lines_read(path, take_line, before_more, in);
     if (result > 0)
-        fprintf(stderr, "egress-filter: '%s' has too many lines that are no events\n", in->name);
+        say_error("'%s' has too many lines that are no events", in->name);
     if (result >= 0)
         return;
-    fprintf(stderr, "egress-filter: cannot read the events '%s': %s\n", path, strerror(-result));
+    say_error("cannot read the events '%s': %s", path, strerror(-result));
     in->bad = true;
 }
 

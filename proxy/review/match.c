@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "audit/json.h"
+#include "base/say.h"
 #include "review/event_json.h"
 #include "review/log_input.h"
 #include "review/policy_chosen.h"
@@ -90,7 +91,7 @@ static void match_files(struct match *m, char **paths, int n)
     if (m->reader) {
         log_input_read(&m->input, paths, n);
     } else {
-        fprintf(stderr, "egress-filter: out of memory\n");
+        say_error("out of memory");
         m->input.bad = true;
     }
     event_reader_free(m->reader);
@@ -174,7 +175,7 @@ int match_main(int argc, char **argv)
     if (!loaded)
         return MATCH_BAD;
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "egress-filter: cannot write the verdicts: %s\n", strerror(errno));
+        say_error("cannot write the verdicts: %s", strerror(errno));
         return MATCH_BAD;
     }
     return m.input.bad ? MATCH_BAD : m.exit_code && m.denied ? MATCH_DENIED : MATCH_GOOD;

@@ -285,7 +285,7 @@ bool policy_set_repo(const char *repo, char room[REPO_ROOM], struct policy_optio
 {
     const char *environment = getenv("GITHUB_REPOSITORY");
     if (repo && !split(repo, room, o)) {
-        fprintf(stderr, "egress-filter: cannot read --repo '%s': it is OWNER/REPO\n", repo);
+        say_error("cannot read --repo '%s': it is OWNER/REPO", repo);
         return false;
     }
     if (!repo && environment)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/say.h"
 #include "review/policy_files.h"
 #include "rules/presets.h"
 
@@ -26,11 +27,10 @@ static bool take(struct policy_files *files, const char *name, bool whole)
     struct policy_source source;
     int result = policy_files_preset(files, name, &source);
     if (result < 0) {
-        fprintf(stderr,
-                result == -ENOENT ? "egress-filter: there is no preset '%s'; egress-filter presets "
-                                    "lists those there are\n"
-                                  : "egress-filter: cannot make the preset '%s': %s\n",
-                name, strerror(-result));
+        if (result == -ENOENT)
+            say_error("there is no preset '%s'; egress-filter presets lists those there are", name);
+        else
+            say_error("cannot make the preset '%s': %s", name, strerror(-result));
         return false;
     }
     if (whole)
@@ -71,7 +71,7 @@ int presets_main(int argc, char **argv)
         good = take(&files, PRESET_RESOLVER, false) && good;
     policy_files_release(&files);
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "egress-filter: cannot write the presets: %s\n", strerror(errno));
+        say_error("cannot write the presets: %s", strerror(errno));
         return PRESETS_BAD;
     }
     return good ? PRESETS_GOOD : PRESETS_BAD;

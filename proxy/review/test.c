@@ -127,16 +127,15 @@ static void test_policy(struct place *p, const struct policy_source *source,
     o.diagnose_context = p;
     struct policy *policy = policy_parse(source, 1, &o);
     if (!policy && t->errors == errors) {
-        fprintf(stderr, "egress-filter: cannot test '%s': out of memory\n", p->file);
+        say_error("cannot test '%s': out of memory", p->file);
         t->errors++;
     } else if (policy && policy_is_open(policy)) {
-        fprintf(stderr,
-                "egress-filter: '%s' uses {owner} or {repo}, and neither --repo OWNER/REPO nor "
-                "GITHUB_REPOSITORY says what they are\n",
-                p->file);
+        say_error("'%s' uses {owner} or {repo}, and neither --repo OWNER/REPO nor "
+                  "GITHUB_REPOSITORY says what they are",
+                  p->file);
         t->errors++;
     } else if (policy && !test_lines(policy, source, &o, on_result, p) && t->errors == errors) {
-        fprintf(stderr, "egress-filter: cannot test '%s': out of memory\n", p->file);
+        say_error("cannot test '%s': out of memory", p->file);
         t->errors++;
     } else if (policy && t->number == before) {
         fputs("# ", stdout);
@@ -153,8 +152,8 @@ static void test_workflow(struct place *p, const struct policy_source *source,
     struct workflow_fault fault = {0};
     int result = workflow_parse(source->data, source->len, &workflow, &fault);
     if (result < 0) {
-        fprintf(stderr, "egress-filter: cannot read '%s': %s\n", p->file,
-                result == -EINVAL ? fault.text : strerror(-result));
+        say_error("cannot read '%s': %s", p->file,
+                  result == -EINVAL ? fault.text : strerror(-result));
         p->test->errors++;
     }
     p->workflow = &workflow;
@@ -187,9 +186,9 @@ static void test_file(struct test *t, const char *path)
     int result = path[0] == '@' ? policy_files_preset(&files, path + 1, &source)
                                 : policy_files_read(&files, path, &source);
     if (result < 0) {
-        fprintf(stderr, "egress-filter: cannot read '%s': %s\n", path,
-                path[0] == '@' && result == -ENOENT ? "there is no such preset"
-                                                    : strerror(-result));
+        say_error("cannot read '%s': %s", path,
+                  path[0] == '@' && result == -ENOENT ? "there is no such preset"
+                                                      : strerror(-result));
         t->errors++;
     } else if (is_workflow(path)) {
         test_workflow(&place, &source, &files);
@@ -257,12 +256,11 @@ int test_main(int argc, char **argv)
         test_file(&t, files.list[i]);
     printf("1..%zu\n", t.number);
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "egress-filter: cannot write the results: %s\n", strerror(errno));
+        say_error("cannot write the results: %s", strerror(errno));
         return TEST_BAD;
     }
     if (t.number == 0 && t.errors == 0)
-        fputs("egress-filter: there is no test to run; write some, such as\n"
-              "    #? allow https://github.com/ exe=/usr/bin/git\n",
-              stderr);
+        say_error("there is no test to run; write some, such as `#? allow https://github.com/ "
+                  "exe=/usr/bin/git`");
     return t.errors || t.number == 0 ? TEST_BAD : t.failed ? TEST_FAILED : TEST_GOOD;
 }

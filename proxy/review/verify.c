@@ -11,6 +11,7 @@
 
 #include "audit/json.h"
 #include "base/fd.h"
+#include "base/say.h"
 #include "review/verify_walk.h"
 #include "tls/digest.h"
 
@@ -116,8 +117,7 @@ static int walk_files(const struct options *o, struct walk *w)
         result = r->fd < 0 ? -errno : read_file(r, w);
         fd_close(&r->fd);
         if (result < 0)
-            fprintf(stderr, "egress-filter: cannot read the log '%s': %s\n", o->files[i],
-                    strerror(-result));
+            say_error("cannot read the log '%s': %s", o->files[i], strerror(-result));
     }
     free(r);
     return result;
@@ -144,7 +144,7 @@ static void print_json(const struct walk *w, struct report *report, int code)
     buffer_add(&out, report->findings.data, report->findings.len);
     buffer_add_string(&out, "]}\n");
     if (buffer_failed(&out) || buffer_failed(&report->findings))
-        fprintf(stderr, "egress-filter: out of memory\n");
+        say_error("out of memory");
     else
         fputs(out.data, stdout);
 }
@@ -175,7 +175,7 @@ static int verify(const struct options *o, struct walk *w)
     w->found = on_finding;
     w->context = &report;
     if (walk_start(w) < 0) {
-        fprintf(stderr, "egress-filter: out of memory\n");
+        say_error("out of memory");
         return VERIFY_USAGE;
     }
     int code = VERIFY_USAGE;

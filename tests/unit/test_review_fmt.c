@@ -51,7 +51,7 @@ static void files(void **state)
     check_run("fmt odd.rules", "", FMT_GOOD, "", "");
     assert_int_equal(stat("odd.rules", &after), 0);
     assert_true(before.st_ino == after.st_ino); /* not written where nothing changes */
-    check_run("fmt nosuch", "", FMT_BAD, "", "egress-filter: cannot read 'nosuch'");
+    check_run("fmt nosuch", "", FMT_BAD, "", "egress-filter: error: cannot read 'nosuch'");
 }
 
 static void streams_and_contexts(void **state)

@@ -24,8 +24,8 @@ static void run_rows(const struct row *rows, size_t n)
 
 #define TAP "TAP version 13\n"
 #define NO_TEST                                                                                    \
-    "egress-filter: there is no test to run; write some, such as\n"                                \
-    "    #? allow https://github.com/ exe=/usr/bin/git\n"
+    "egress-filter: error: there is no test to run; write some, such as `#? allow "                \
+    "https://github.com/ exe=/usr/bin/git`\n"
 
 static void results(void **state)
 {
@@ -104,14 +104,15 @@ static void what_cannot_be_read(void **state)
          "t.rules:2:8: error: a wildcard needs a fixed label behind it; write each name out, such "
          "as github.com\n"},
         {"https://a.org/{owner}\n#? allow tls a.org\n", NULL, TEST_BAD, TAP "1..0\n",
-         "egress-filter: 't.rules' uses {owner} or {repo}, and neither --repo OWNER/REPO nor "
+         "egress-filter: error: 't.rules' uses {owner} or {repo}, and neither --repo OWNER/REPO "
+         "nor "
          "GITHUB_REPOSITORY says what they are\n"},
         {"", "test nosuch", TEST_BAD, TAP "1..0\n",
-         "egress-filter: cannot read 'nosuch': No such file or directory\n"},
+         "egress-filter: error: cannot read 'nosuch': No such file or directory\n"},
         {"", "test @nosuch", TEST_BAD, TAP "1..0\n",
-         "egress-filter: cannot read '@nosuch': there is no such preset\n"},
+         "egress-filter: error: cannot read '@nosuch': there is no such preset\n"},
         {"", "test --repo me t.rules", TEST_BAD, "",
-         "egress-filter: cannot read --repo 'me': it is OWNER/REPO\n"},
+         "egress-filter: error: cannot read --repo 'me': it is OWNER/REPO\n"},
     };
     run_rows(rows, ARRAY_SIZE(rows));
 }
