@@ -121,9 +121,10 @@ static int status_of(const size_t counts[])
     return counts[DOCTOR_BAD] ? DOCTOR_LACKING : counts[DOCTOR_UNSEEN] ? DOCTOR_PARTLY : DOCTOR_FIT;
 }
 
-static const char *sum_up(int status)
+static const char *sum_up(int status, bool warned)
 {
-    return status == DOCTOR_FIT ? "`run` works here."
+    return status == DOCTOR_FIT
+               ? warned ? "`run` works here; mind what is marked warn." : "`run` works here."
            : status == DOCTOR_LACKING
                ? "`run` fails here as it is."
                : "Nothing that can be seen without root is lacking; sudo egress-filter doctor "
@@ -163,7 +164,7 @@ static int look_at_all(const struct doctor *d, bool json)
     json_put_number(&out, "status", (uint64_t)status);
     buffer_add_string(&out, "}\n");
     if (!json)
-        printf("\n%s\n", sum_up(status));
+        printf("\n%s\n", sum_up(status, counts[DOCTOR_WARN] > 0));
     else if (buffer_failed(&out))
         say_error("cannot tell what was found: out of memory");
     else

@@ -20,9 +20,27 @@
 #define DEFAULT_LOG "egress.jsonl"
 enum { ROOM_LITTLE_MIB = 100 };
 
-static void without_root(struct finding *f)
+/* Whom the command would run as, or what is wrong with that. */
+static bool find_user(const struct doctor *d, struct caller *caller, struct finding *f)
+{
+    struct error error = {0};
+    if (caller_find(d->options.user, 0, caller, &error) == 0)
+        return true;
+    finding_set(f, d->options.user ? DOCTOR_BAD : DOCTOR_WARN, "%s", error.text);
+    f->means = "run must be told whom the command runs as";
+    f->todo = d->options.user ? "name a user of this machine with --user NAME"
+                              : "call it by sudo, or with --user NAME (doctor takes it too)";
+    return false;
+}
+
+static void without_root(const struct doctor *d, struct finding *f)
 {
     const char *sudo = caller_sudo();
+    struct caller caller;
+    if (d->options.user && !find_user(d, &caller, f))
+        return;
+    if (d->options.user)
+        caller_release(&caller);
     if (sudo) {
         finding_set(f, DOCTOR_OK, "not root; run calls %s, which may ask or refuse", sudo);
         return;
@@ -43,9 +61,8 @@ void doctor_rights(const struct doctor *d, struct finding *f)
                   {CAP_SETGID, "CAP_SETGID"},
                   {CAP_NET_BIND_SERVICE, "CAP_NET_BIND_SERVICE"}};
     struct caller caller;
-    struct error error = {0};
     if (!d->root) {
-        without_root(f);
+        without_root(d, f);
         return;
     }
     finding_set(f, DOCTOR_BAD, "root without");
@@ -57,16 +74,11 @@ void doctor_rights(const struct doctor *d, struct finding *f)
         }
     if (f->todo)
         return;
-    if (caller_find(d->options.user, 0, &caller, &error) == 0) {
-        finding_set(f, DOCTOR_OK, "root, on behalf of user %u%s%s%s", (unsigned)caller.uid,
-                    caller.name ? " (" : "", caller.name ? caller.name : "",
-                    caller.name ? ")" : "");
-        caller_release(&caller);
+    if (!find_user(d, &caller, f))
         return;
-    }
-    finding_set(f, d->options.user ? DOCTOR_BAD : DOCTOR_WARN, "%s", error.text);
-    f->means = "run must be told whom the command runs as";
-    f->todo = "call it by sudo, or with --user NAME (doctor takes it too)";
+    finding_set(f, DOCTOR_OK, "root, on behalf of user %u%s%s%s", (unsigned)caller.uid,
+                caller.name ? " (" : "", caller.name ? caller.name : "", caller.name ? ")" : "");
+    caller_release(&caller);
 }
 
 /* A number stands in for each user that the package has not made. */

@@ -184,3 +184,11 @@ SAID=0
 check_equal - "an argument" 2 "$SAID"
 check - "without --user root is told that run needs it" \
     grep -q '^warn  *rights .*--user' <<<"$(env -u SUDO_UID "$EGRESS" doctor)"
+check - "and that is not forgotten at the end" test "$(env -u SUDO_UID "$EGRESS" doctor | tail -n 1)" = \
+    '`run` works here; mind what is marked warn.'
+for as in env "setpriv --reuid $TESTER_UID --clear-groups"; do
+    # shellcheck disable=SC2086 # words
+    $as "$EGRESS" doctor --json --user no-such-user >"$TOLD"
+    check - "a user that is not there is found out, and what to do (${as%% *})" test "$(found rights level) $(found rights todo)" = \
+        "bad name a user of this machine with --user NAME"
+done
