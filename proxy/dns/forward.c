@@ -80,13 +80,16 @@ struct forwarder *forwarder_new(struct event_base *base, const struct resolver *
 {
     struct forwarder *f = calloc(1, sizeof(*f));
     struct kept *kept = kept_new();
-    if (!f || !kept) {
+    struct ports *ports = ports_new(base);
+    if (!f || !kept || !ports) {
         free(f);
         kept_free(kept);
+        ports_free(ports);
         return NULL;
     }
     f->base = base;
     f->kept = kept;
+    f->ports = ports;
     f->n_resolvers = MIN(n, RESOLVERS_MAX);
     for (size_t i = 0; i < f->n_resolvers; i++)
         f->resolvers[i] = resolvers[i];
@@ -101,6 +104,7 @@ void forwarder_free(struct forwarder *f)
         while (!LIST_EMPTY(&f->inquiries[i]))
             inquiry_free(LIST_FIRST(&f->inquiries[i]));
     kept_free(f->kept);
+    ports_free(f->ports);
     free(f);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The forwarder: sends queries to resolvers, checks what comes back, and resolves names for the
- * filter itself the same way. Non-blocking, on libevent; a socket with a port of its own for each
- * query; retries over several resolvers, TCP where an answer was cut; what is asked more than once
- * at a time is sent once. */
+ * filter itself the same way. Non-blocking, on libevent; a port of its own for each query; retries
+ * over several resolvers, TCP where an answer was cut; what is asked more than once at a time is
+ * sent once. */
 #pragma once
 
 #include <stddef.h>

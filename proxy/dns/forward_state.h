@@ -11,6 +11,7 @@
 #include "base/buffer.h"
 #include "dns/forward.h"
 #include "dns/kept.h"
+#include "dns/ports.h"
 
 enum {
     FORWARD_QUERY_ROOM = 300, /* header, longest question, OPT; and the length before it on TCP */
@@ -52,11 +53,12 @@ struct inquiry {
     int status;                 /* of the try that failed last */
 
     enum try_state state;
-    int fd;
-    struct event *event;
-    unsigned bad;   /* messages of this try that were no answer */
-    uint16_t id;    /* of this try */
-    size_t out_len; /* of the message in `out`, behind its length */
+    struct port *port;   /* UDP */
+    int fd;              /* TCP */
+    struct event *event; /* of fd, or of nothing but time */
+    unsigned bad;        /* messages of this try that were no answer */
+    uint16_t id;         /* of this try */
+    size_t out_len;      /* of the message in `out`, behind its length */
     size_t sent;
     struct buffer in; /* TCP: the length and what came of the message; else a kept answer */
     uint8_t out[FORWARD_QUERY_ROOM];
@@ -67,6 +69,7 @@ struct forwarder {
     struct resolver resolvers[RESOLVERS_MAX];
     size_t n_resolvers;
     struct kept *kept;
+    struct ports *ports;
     size_t n_inquiries;
     LIST_HEAD(inquiries, inquiry) inquiries[FORWARD_BUCKETS];
     uint16_t ids[FORWARD_IDS]; /* random, for tries to come; what was used is zero */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Asking resolvers. Each try of a question has a connected socket of its own, so that the kernel
+ * Asking resolvers. Each try of a question has a connected socket to itself, so that the kernel
  * drops what comes from elsewhere, and a port and an id that a forger would have to guess anew. */
 #include "dns/forward_state.h"
 
@@ -37,7 +37,9 @@ static int64_t now_ms(void)
 static int wait_on(struct inquiry *q)
 {
     int64_t left = MAX(q->try_until - now_ms(), 0);
-    struct timeval tv = {.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000};
+    const struct timeval tv = {.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000};
+    if (q->port)
+        return port_wait(q->port, left);
     return event_add(q->event, &tv) ? -ENOMEM : 0;
 }
 
@@ -55,6 +57,7 @@ void inquiry_drop_try(struct inquiry *q)
     if (q->event)
         event_free(q->event);
     q->event = NULL;
+    port_give(STEAL(q->port), now_ms());
     fd_close(&q->fd);
     buffer_clear(&q->in);
     q->state = TRY_NONE;
@@ -62,18 +65,14 @@ void inquiry_drop_try(struct inquiry *q)
     q->sent = 0;
 }
 
-/* Connects a new socket to the resolver of the present try. */
-static int open_socket(struct inquiry *q, int type)
+/* Connects a socket to the resolver of the present try. */
+static int connect_socket(const struct inquiry *q, int fd)
 {
     const struct resolver_address *r = &q->resolvers[(q->tries - 1) % q->n_resolvers];
-    struct sockaddr_in to = {
+    const struct sockaddr_in to = {
         .sin_family = AF_INET, .sin_port = htons(r->port), .sin_addr.s_addr = htonl(r->ip)};
-    q->fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (q->fd < 0)
-        return -errno;
-    if (connect(q->fd, (const struct sockaddr *)&to, sizeof(to)) && errno != EINPROGRESS)
-        return -errno;
-    return 0;
+    bool failed = connect(fd, (const struct sockaddr *)&to, sizeof(to)) && errno != EINPROGRESS;
+    return failed ? -errno : 0;
 }
 
 /* An id that nobody can foresee. The kernel is asked for many at once; each is used once, and is
@@ -100,15 +99,22 @@ static int renew_id(struct inquiry *q)
     return 0;
 }
 
+static void on_port(void *context, short what)
+{
+    on_event(-1, what, context);
+}
+
 static int begin_udp(struct inquiry *q)
 {
     int r = renew_id(q);
     if (!r)
-        r = open_socket(q, SOCK_DGRAM);
-    if (!r && send(q->fd, q->out + FORWARD_PREFIX, q->out_len, MSG_NOSIGNAL) < 0)
+        r = port_take(q->forwarder->ports, now_ms(), on_port, q, &q->port);
+    if (!r)
+        r = connect_socket(q, port_fd(q->port));
+    if (!r && send(port_fd(q->port), q->out + FORWARD_PREFIX, q->out_len, MSG_NOSIGNAL) < 0)
         r = -errno;
     q->state = TRY_UDP;
-    return r ? r : arm(q, EV_READ | EV_PERSIST);
+    return r ? r : wait_on(q);
 }
 
 static int64_t try_end(const struct inquiry *q)
@@ -123,7 +129,9 @@ static int begin_tcp(struct inquiry *q)
     q->try_until = try_end(q);
     int r = renew_id(q);
     if (!r)
-        r = open_socket(q, SOCK_STREAM);
+        q->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (!r)
+        r = q->fd < 0 ? -errno : connect_socket(q, q->fd);
     q->state = TRY_TCP_WRITING;
     return r ? r : arm(q, EV_WRITE);
 }
@@ -183,7 +191,7 @@ static int take_message(struct inquiry *q, const void *message, size_t len)
 static int on_datagram(struct inquiry *q)
 {
     uint8_t *room = q->forwarder->datagram;
-    ssize_t n = recv(q->fd, room, sizeof(q->forwarder->datagram), 0);
+    ssize_t n = recv(port_fd(q->port), room, sizeof(q->forwarder->datagram), 0);
     if (n < 0 && errno != EAGAIN && errno != EINTR)
         return -errno;
     if (n >= 0 && take_message(q, room, (size_t)n) == 0)
