@@ -66,8 +66,11 @@ struct gate_flow {
 /* Whether a flow can be relayed at all: to one host that is neither the gate nor a loopback, and
  * not to port 53, which the socket for DNS serves. Pure. */
 bool gate_can_flow(const struct gate_flow *f) NODISCARD NONNULL(1);
-/* gate_udp.c: a UDP socket in the gate that is the flow's server for the command: what is sent on
- * it comes from there, and packets of the flow, of that one alone, pass to it without the queue for
- * as long as it is open. Returns the descriptor or a negative errno; -ENOTRECOVERABLE: the caller
- * is in the wrong namespace now and must end. */
-int gate_open_udp(const struct gate *g, const struct gate_flow *f) NODISCARD NONNULL(1, 2);
+/* gate_udp.c: for each of n flows a UDP socket in the gate that is the flow's server for the
+ * command: what is sent on it comes from there, and packets of the flow, of that one alone, pass to
+ * it without the queue for as long as it is open. out: of each the descriptor, the caller's, or a
+ * negative errno. All are made in one visit to the gate. Returns 0, or a negative errno, which each
+ * has too; -ENOTRECOVERABLE: the caller is in the wrong namespace now and must end, and has none.
+ */
+int gate_open_udp(const struct gate *g, const struct gate_flow *flows, size_t n, int *out) NODISCARD
+    NONNULL(1, 2, 4);

@@ -67,17 +67,14 @@ static int open_socket(const struct gate_flow *f)
     return fd_steal(&fd);
 }
 
-int gate_open_udp(const struct gate *g, const struct gate_flow *f)
+int gate_open_udp(const struct gate *g, const struct gate_flow *flows, size_t n, int *out)
 {
-    if (!gate_can_flow(f))
-        return -EINVAL;
-    if (setns(g->gate_ns, CLONE_NEWNET) < 0)
-        return -errno;
-    CLEANUP_FD int fd = open_socket(f);
-    int code = fd;
-    if (setns(g->host_ns, CLONE_NEWNET) < 0)
-        return -ENOTRECOVERABLE;
-    if (code >= 0)
-        (void)fd_steal(&fd);
+    int code = setns(g->gate_ns, CLONE_NEWNET) < 0 ? -errno : 0;
+    for (size_t i = 0; i < n; i++)
+        out[i] = code < 0 ? code : gate_can_flow(&flows[i]) ? open_socket(&flows[i]) : -EINVAL;
+    if (code == 0 && setns(g->host_ns, CLONE_NEWNET) < 0)
+        code = -ENOTRECOVERABLE;
+    for (size_t i = 0; code == -ENOTRECOVERABLE && i < n; i++)
+        fd_close(&out[i]);
     return code;
 }

@@ -244,6 +244,7 @@ void keeper_take_down(struct keeper *k)
     keeper_stop_roles(k);
     digests_free(k->digests);
     records_free(STEAL(k->records));
+    flow_sockets_free(STEAL(k->flow_sockets));
     fd_close(&k->command_root);
     free_events(k);
     hooks_free(k->hooks);

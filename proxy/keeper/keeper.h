@@ -27,6 +27,7 @@
 
 struct event;
 struct event_base;
+struct flow_sockets;
 struct records;
 
 #define RUN_ID_LEN 16
@@ -62,8 +63,9 @@ struct keeper {
     int executable_fd;
     struct caller caller;
     struct log *log;
-    struct records *records; /* that wait to be written */
-    int log_place;           /* the file, to know it by: see keeper_check_places */
+    struct records *records;           /* that wait to be written */
+    struct flow_sockets *flow_sockets; /* that are asked for */
+    int log_place;                     /* the file, to know it by: see keeper_check_places */
     struct summary *summary;
     struct new_file suggestions; /* of --suggest */
     struct folds *folds;     /* of denials by the guard; other denials are folded by the proxy */
@@ -166,6 +168,15 @@ void keeper_take_record(struct keeper *k, struct role *role, const struct ipc_me
 void keeper_write_records(struct keeper *k) NONNULL(1);
 /* Writes a record of the keeper's own, behind what was submitted; returns what log_append did. */
 int keeper_record(struct keeper *k, struct record *r, struct process *p) NONNULL(1, 2);
+
+/* flow_sockets.c: makes the place where wishes wait, which needs the loop; NULL: memory ran out. */
+struct flow_sockets *flow_sockets_new(struct keeper *k) NODISCARD NONNULL(1);
+void flow_sockets_free(struct flow_sockets *s); /* accepts NULL */
+/* A proxy asks for the socket of a flow: it is made at the end of this turn of the loop. */
+void keeper_take_socket_wish(struct keeper *k, struct role *r, const struct ipc_message *m)
+    NONNULL(1, 2, 3);
+/* Before a role's channel is closed: what it asked for is not for its successor. */
+void keeper_forget_socket_wishes(struct role *r) NONNULL(1);
 
 /* serve.c: the keeper's part while the command runs. */
 int keeper_listen(struct keeper *k, struct error *error) NODISCARD NONNULL(1, 2);

@@ -304,6 +304,7 @@ static void hear_out(struct role *r)
     if (r->ipc)
         ipc_drain(r->ipc);
     keeper_write_records(r->keeper);
+    keeper_forget_socket_wishes(r);
     ipc_free(STEAL(r->ipc));
     fd_close(&r->pending_peer);
     r->ready = r->drained = false;

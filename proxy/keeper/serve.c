@@ -237,6 +237,9 @@ int keeper_listen(struct keeper *k, struct error *error)
     k->records = records_new(k);
     if (!k->records)
         return error_set(error, -ENOMEM, "cannot gather records");
+    k->flow_sockets = flow_sockets_new(k);
+    if (!k->flow_sockets)
+        return error_set(error, -ENOMEM, "cannot gather wishes for sockets");
     k->digests = digests_new(&digests);
     return k->digests ? 0 : error_set(error, -ENOMEM, "cannot wait for digests");
 }
@@ -274,24 +277,6 @@ static void let_process_go(struct role *r, const struct ipc_message *m)
         return;
     memcpy(&id, m->data, sizeof id);
     pins_let_go(r->pins, &id);
-}
-
-/* Whatever flow is asked for, its socket is in the gate and its peer is the command. */
-static void answer_gate_socket(struct keeper *k, struct role *r, const struct ipc_message *m)
-{
-    struct gate_flow flow;
-    struct error error;
-    if (m->len != sizeof flow)
-        return;
-    memcpy(&flow, m->data, sizeof flow);
-    CLEANUP_FD int fd = gate_open_udp(&k->gate, &flow);
-    if (fd == -ENOTRECOVERABLE) {
-        error_set(&error, fd, "cannot return to the host's network namespace");
-        keeper_fail(k, &error);
-        return;
-    }
-    const int32_t status = MIN(fd, 0);
-    keeper_send(r, IPC_SOCKET, m->id, &status, sizeof status, fd);
 }
 
 /* A sentence from a role, taken as text and nothing else. */
@@ -386,7 +371,7 @@ void keeper_message(struct keeper *k, struct role *r, struct ipc_message *m)
         let_process_go(r, m);
         break;
     case IPC_SOCKET_GET:
-        answer_gate_socket(k, r, m);
+        keeper_take_socket_wish(k, r, m);
         break;
     default:
         break; /* not for us */

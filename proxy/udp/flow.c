@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The life of a flow: a socket in the gate that the keeper makes, one towards the server, the
- * record, and only then datagrams; judged anew when another process sends by it; and its end. */
+ * The life of a flow: a socket towards the server, the record, a socket in the gate that the
+ * keeper makes, and only then datagrams; judged anew when another process sends by it; and its end.
+ */
 #include "udp/flow.h"
 
 #include <arpa/inet.h>
@@ -122,6 +123,8 @@ void flow_end(struct flow *f, const char *error)
         TAILQ_REMOVE(&u->asking, f, queued);
         u->n_asking--;
     }
+    /* What was submitted stands in the log before anything that follows. */
+    f->recorded |= f->ticket != NULL;
     submit_cancel(STEAL(f->ticket));
     close_sockets(f);
     if (f->recorded)
@@ -137,7 +140,7 @@ void flow_end(struct flow *f, const char *error)
 void flow_fail(struct flow *f, const char *error)
 {
     int status;
-    if (!f->recorded) /* else the closing record says so */
+    if (!f->recorded && !f->ticket) /* else the closing record says so */
         (void)flow_record_connect(f, RECORD_FAILED, error, NULL, NULL, &status);
     tell_waiters(f, -ECONNREFUSED);
     flow_end(f, error);
@@ -167,15 +170,8 @@ static void on_server(evutil_socket_t fd, short what, void *arg)
 }
 
 /* The record is written: now, and not before, datagrams are read. */
-static void on_recorded(void *context, int status)
+static void go(struct flow *f)
 {
-    struct flow *f = context;
-    f->ticket = NULL;
-    if (status < 0) {
-        flow_fail(f, "unrecorded");
-        return;
-    }
-    f->recorded = true;
     if (event_add(f->gate_event, NULL) < 0 || event_add(f->server_event, NULL) < 0) {
         flow_fail(f, "limit");
         return;
@@ -187,10 +183,20 @@ static void on_recorded(void *context, int status)
     tell_waiters(f, 0);
 }
 
+static void on_recorded(void *context, int status)
+{
+    struct flow *f = context;
+    f->ticket = NULL;
+    f->recorded = status == 0;
+    if (status < 0)
+        flow_fail(f, "unrecorded");
+    else if (f->state == FLOW_RECORDING)
+        go(f);
+}
+
 static void record(struct flow *f)
 {
     int status;
-    f->state = FLOW_RECORDING;
     f->ticket = flow_record_connect(f, RECORD_ALLOWED, NULL, on_recorded, f, &status);
     if (!f->ticket)
         on_recorded(f, status);
@@ -212,22 +218,32 @@ static int open_server(const struct flow_key *key)
     return fd_steal(&fd);
 }
 
+bool flow_prepare(struct flow *f)
+{
+    const int server = open_server(&f->subject.flow);
+    if (server < 0) {
+        flow_fail(f, flow_error(-server));
+        return false;
+    }
+    f->server_fd = server;
+    f->holds++;
+    record(f);
+    f->holds--;
+    const bool goes_on = f->state == FLOW_WAITING;
+    flow_release(f);
+    return goes_on;
+}
+
 void flow_take_socket(struct flow *f, int fd)
 {
     struct event_base *base = f->udp->engine->base;
     f->gate_fd = fd;
-    const int server = open_server(&f->subject.flow);
-    if (server < 0) {
-        flow_fail(f, flow_error(-server));
-        return;
-    }
-    f->server_fd = server;
     f->gate_event = event_new(base, f->gate_fd, EV_READ | EV_PERSIST, on_gate, f);
     f->server_event = event_new(base, f->server_fd, EV_READ | EV_PERSIST, on_server, f);
     if (!f->gate_event || !f->server_event)
         flow_fail(f, "limit");
-    else
-        record(f);
+    else if (f->recorded)
+        go(f);
 }
 
 /* The flow goes on as another's: what the first did with it is told, and a new number begins. */
@@ -244,6 +260,7 @@ static void change_hands(struct flow *f, const struct subject *s, const struct v
     f->started_ms = flow_now_ms();
     f->bytes_up = f->bytes_down = 0;
     f->recorded = false;
+    f->state = FLOW_RECORDING;
     if (udp_table_change_owner(f->udp->table, &f->entry, &owner))
         flow_fail(f, "limit");
     else

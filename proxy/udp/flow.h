@@ -12,7 +12,7 @@ struct submit_ticket;
 
 enum flow_state {
     FLOW_WAITING,   /* until fewer are being asked for */
-    FLOW_ASKING,    /* the keeper makes its socket */
+    FLOW_ASKING,    /* the keeper writes the decision and makes its socket */
     FLOW_RECORDING, /* the decision is being written; nothing has left for it yet */
     FLOW_OPEN,
     FLOW_JUDGING, /* another process sends by it: who, and may he? */
@@ -74,7 +74,11 @@ struct flow *flow_find(const struct udp *u, const struct flow_key *key) NONNULL(
 /* A new flow, on its way to be opened; NULL when memory ran out. */
 struct flow *flow_new(struct udp *u, const struct subject *s, const struct verdict *v,
                       const char *name) NODISCARD NONNULL(1, 2, 3, 4);
-/* Sockets and record: from FLOW_ASKING to FLOW_OPEN. Takes the descriptor over. */
+/* Opens its socket towards the server and submits its record, while it is FLOW_WAITING. Returns
+ * false where that failed: it has been told of then, and is gone. */
+bool flow_prepare(struct flow *f) NODISCARD NONNULL(1);
+/* Its socket in the gate, from FLOW_ASKING on: it is open as soon as its record is written. Takes
+ * the descriptor over. */
 void flow_take_socket(struct flow *f, int fd) NONNULL(1);
 /* It could not be opened. error: the log's word. */
 void flow_fail(struct flow *f, const char *error) NONNULL(1);

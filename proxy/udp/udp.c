@@ -37,6 +37,8 @@ static void ask_for_sockets(struct udp *u)
     while (!TAILQ_EMPTY(&u->waiting) && u->n_asking < ASKING_MAX) {
         struct flow *f = TAILQ_FIRST(&u->waiting);
         const struct gate_flow g = gate_flow_of(&f->subject.flow);
+        if (!flow_prepare(f))
+            continue;
         if (ipc_send(u->keeper, IPC_SOCKET_GET, (uint32_t)f->conn, &g, sizeof g, -1) < 0) {
             flow_fail(f, "limit");
             continue;
@@ -63,25 +65,23 @@ void udp_take_socket(struct udp *u, struct ipc_message *m)
     struct flow *f = find_asking(u, m->id);
     if (m->len == sizeof status)
         memcpy(&status, m->data, sizeof status);
-    if (!f)
-        return; /* it ended meanwhile */
-    TAILQ_REMOVE(&u->asking, f, queued);
-    u->n_asking--;
-    f->state = FLOW_RECORDING;
-    if (status < 0 || m->fd < 0)
-        flow_fail(f, flow_error(-status));
-    else
-        flow_take_socket(f, fd_steal(&m->fd));
+    if (f) { /* else it ended meanwhile */
+        TAILQ_REMOVE(&u->asking, f, queued);
+        u->n_asking--;
+        f->state = FLOW_RECORDING;
+        if (status < 0 || m->fd < 0)
+            flow_fail(f, flow_error(-status));
+        else
+            flow_take_socket(f, fd_steal(&m->fd));
+    }
     ask_for_sockets(u);
 }
 
-/* Another needs its place. One that was not told of yet is told of as failed; what was submitted
- * stands in the log before anything that follows, so that one ends. */
+/* Another needs its place. One that was not told of yet is told of as failed. */
 static void give_way(struct udp_entry *e)
 {
     struct flow *f = (struct flow *)e;
-    f->recorded |= f->ticket != NULL;
-    if (f->recorded || f->state == FLOW_REFUSED)
+    if (f->recorded || f->ticket || f->state == FLOW_REFUSED)
         flow_end(f, "limit");
     else
         flow_fail(f, "limit");

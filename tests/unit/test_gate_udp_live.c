@@ -45,7 +45,8 @@ static const struct packet *next_packet(struct queue *q, struct seen *seen)
 static int open_flow(const struct gate *g, const struct packet *p)
 {
     const struct gate_flow flow = {p->dst_ip, p->dst_port, p->src_port};
-    int fd = gate_open_udp(g, &flow);
+    int fd;
+    assert_int_equal(gate_open_udp(g, &flow, 1, &fd), 0);
     assert_true(fd >= 0);
     return fd;
 }
@@ -227,7 +228,8 @@ static void test_no_stranger_slips_into_a_new_socket(void **state)
     assert_int_equal(recv(c.fd, &knocker, sizeof knocker, 0), sizeof knocker);
     const struct gate_flow flow = {SERVER, PORT, knocker == 4000 ? 4001 : 4000};
     for (int i = 0; i < 3000; i++) {
-        CLEANUP_FD int fd = gate_open_udp(&g, &flow);
+        CLEANUP_FD int fd = -1;
+        assert_int_equal(gate_open_udp(&g, &flow, 1, &fd), 0);
         assert_true(fd >= 0);
         assert_int_equal(recv(fd, text, sizeof text, 0), -1);
         assert_int_equal(errno, EAGAIN);
@@ -274,6 +276,14 @@ static void test_client_that_left_is_told(void **state)
     gate_close(&g);
 }
 
+/* Of the network namespace that this process is in. */
+static int own_cookie(uint64_t *out)
+{
+    socklen_t len = sizeof *out;
+    CLEANUP_FD int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    return fd < 0 ? -errno : getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, out, &len);
+}
+
 static void test_flows_that_cannot_be(void **state)
 {
     (void)state;
@@ -285,9 +295,21 @@ static void test_flows_that_cannot_be(void **state)
         {SERVER, 53, 4000},       {SERVER, 0, 4000},
         {SERVER, 9000, 0},        {0xf0000001, 9000, 4000},
     };
+    /* One that can be, among them, stands; and the caller is back where it was. */
+    static const struct gate_flow pair[] = {{SERVER, 53, 4000}, {SERVER, 9000, 4000}};
+    int out[ARRAY_SIZE(table)];
+    uint64_t before = 0, after = 0;
     struct gate g = open_gate();
+    assert_int_equal(own_cookie(&before), 0);
+    assert_int_equal(gate_open_udp(&g, table, ARRAY_SIZE(table), out), 0);
     for (size_t i = 0; i < ARRAY_SIZE(table); i++)
-        assert_int_equal(gate_open_udp(&g, &table[i]), -EINVAL);
+        assert_int_equal(out[i], -EINVAL);
+    assert_int_equal(gate_open_udp(&g, pair, 2, out), 0);
+    assert_int_equal(out[0], -EINVAL);
+    assert_true(out[1] >= 0);
+    close(out[1]);
+    assert_int_equal(own_cookie(&after), 0);
+    assert_true(before && before == after);
     gate_close(&g);
 }
 

@@ -23,8 +23,10 @@ enum { RECORDS = 64, PATIENCE_MS = 10000, FILES = 16 };
 struct keeper {
     struct ipc *ipc;
     int32_t socket_status, record_status;
-    bool silent; /* leaves questions for sockets unanswered */
-    int gate;    /* the next socket to hand out */
+    bool silent;      /* leaves questions for sockets unanswered */
+    bool slow;        /* and records, for now: */
+    uint32_t written; /* the last of them */
+    int gate;         /* the next socket to hand out */
     unsigned asked;
     struct record records[RECORDS];
     char error[RECORDS][24];
@@ -58,6 +60,11 @@ static void on_told(struct udp_waiter *w, int status)
     mine->status = status;
 }
 
+static void answer_record(struct keeper *k, uint32_t id)
+{
+    ipc_send(k->ipc, IPC_RECORD_DONE, id, &k->record_status, sizeof k->record_status, -1);
+}
+
 static void keeper_hears(void *context, struct ipc_message *m)
 {
     struct keeper *k = context;
@@ -72,9 +79,10 @@ static void keeper_hears(void *context, struct ipc_message *m)
         assert_int_equal(record_unpack(m->data, m->len, r), 0);
         snprintf(k->error[k->n++], sizeof k->error[0], "%.*s", (int)r->error.len,
                  r->error.data ? r->error.data : "");
-        if (m->id)
-            ipc_send(k->ipc, IPC_RECORD_DONE, m->id, &k->record_status, sizeof k->record_status,
-                     -1);
+        if (k->slow)
+            k->written = m->id;
+        else if (m->id)
+            answer_record(k, m->id);
     }
 }
 
@@ -335,19 +343,22 @@ static void test_what_cannot_be_opened_is_told(void **state)
     w->keeper.socket_status = -EMFILE;
     open_flow(w, &first);
     open_flow(w, &second); /* waits for the same */
-    wait_for_records(w, 1);
+    wait_for_records(w, 2);
     assert_int_equal(first.status, -ECONNREFUSED);
     assert_int_equal(second.status, -ECONNREFUSED);
     assert_int_equal(w->keeper.asked, 1);
-    assert_string_equal(w->keeper.error[0], "limit");
+    assert_int_equal(w->keeper.records[0].outcome, RECORD_ALLOWED);
+    assert_int_equal(w->keeper.records[1].event, RECORD_CLOSE);
+    assert_string_equal(w->keeper.error[1], "limit");
     w->keeper.socket_status = 0;
     w->keeper.record_status = -ENOSPC; /* what cannot be recorded does not pass */
     open_flow(w, &first);
-    wait_for_records(w, 3);
+    wait_for_records(w, 4);
     for (int i = 0; i < PATIENCE_MS && first.status == 1; i++)
         turn(w);
     assert_int_equal(first.status, -ECONNREFUSED);
-    assert_string_equal(w->keeper.error[2], "unrecorded");
+    assert_int_equal(w->keeper.records[3].outcome, RECORD_FAILED);
+    assert_string_equal(w->keeper.error[3], "unrecorded");
     close_world(w);
 }
 
@@ -376,9 +387,53 @@ static void test_ends_while_it_is_opened(void **state)
     w->keeper.silent = true;
     open_flow(w, &waiter);
     udp_drain(w->udp);
-    wait_for_records(w, 1); /* when it took too long */
+    wait_for_records(w, 2); /* when it took too long */
     assert_int_equal(waiter.status, -ECONNREFUSED);
-    assert_string_equal(w->keeper.error[0], "interrupted");
+    assert_int_equal(w->keeper.records[1].event, RECORD_CLOSE);
+    assert_string_equal(w->keeper.error[1], "interrupted");
+    close_world(w);
+}
+
+/* Its socket may be there before its record is written: nothing is read from it until then. */
+static void test_nothing_passes_before_its_record(void **state)
+{
+    (void)state;
+    struct world *w = open_world();
+    struct waiter waiter;
+    struct sockaddr_in from;
+    char text[16];
+    w->keeper.slow = true;
+    assert_int_equal(send(w->client, "early", 5, 0), 5);
+    open_flow(w, &waiter);
+    wait_for_records(w, 1);
+    for (int i = 0; i < PATIENCE_MS && !w->keeper.asked; i++)
+        turn(w);
+    for (int i = 0; i < 20; i++)
+        turn(w);
+    assert_int_equal(waiter.status, 1);
+    assert_int_equal(recv(w->server, text, sizeof text, 0), -1);
+    assert_int_equal(errno, EAGAIN);
+    w->keeper.slow = false;
+    answer_record(&w->keeper, w->keeper.written);
+    assert_int_equal(arrives(w, w->server, text, sizeof text, &from), 5);
+    assert_int_equal(waiter.status, 0);
+    close_world(w);
+}
+
+/* Where there is no way to the server nobody is asked for anything, and it is recorded as failed.
+ */
+static void test_no_way_to_the_server(void **state)
+{
+    (void)state;
+    struct world *w = open_world();
+    struct waiter waiter;
+    w->flow.dst_ip = htonl(INADDR_BROADCAST); /* EACCES: the socket may not */
+    open_flow(w, &waiter);
+    assert_int_equal(waiter.status, -ECONNREFUSED);
+    wait_for_records(w, 1);
+    assert_int_equal(w->keeper.records[0].outcome, RECORD_FAILED);
+    assert_string_equal(w->keeper.error[0], "upstream-failed");
+    assert_int_equal(w->keeper.asked, 0);
     close_world(w);
 }
 
@@ -391,6 +446,8 @@ static const struct unit_test tests[] = {
     REPORT("R06", test_what_cannot_be_opened_is_told),
     REPORT("R07", test_the_oldest_makes_room),
     REPORT("-", test_ends_while_it_is_opened),
+    REPORT("-", test_nothing_passes_before_its_record),
+    REPORT("-", test_no_way_to_the_server),
 };
 
 int main(void)
