@@ -98,6 +98,8 @@ struct batch *batch_new(void) NODISCARD;
 /* Passes on what waits, as far as one turn of the loop should: up returns true when more may wait.
  * The flow may have ended, and be gone where nobody holds it. */
 bool flow_pump_up(struct flow *f) NONNULL(1);
+/* The same for who ends it when there is no more: false means that nothing was there at the end. */
+bool flow_empty(struct flow *f) NONNULL(1);
 void flow_pump_down(struct flow *f) NONNULL(1);
 
 /* record.c: its records. done (may be NULL) as of submit_record. */

@@ -125,36 +125,58 @@ static void take_up(struct flow *f, unsigned n)
         flow_refused(f);
 }
 
-/* One batch; false when nothing is left to read. *gone: the client has closed its socket. */
-static bool pump_up_once(struct flow *f, bool *gone)
+/* One batch: how many datagrams it had, or a negative errno, where nothing was read. *gone: the
+ * client has closed its socket. */
+static int pump_up_once(struct flow *f, bool *gone)
 {
     const struct who *w = f->udp->engine->who;
     /* A port is used again, a socket is shared: asked before anything is read, and again for what
      * came meanwhile, which is lost. */
     bool still = who_still(w, &f->subject.flow, f->subject.process);
-    int n = still ? read_batch(f->udp->batch, f->gate_fd) : 0;
+    int n = still ? read_batch(f->udp->batch, f->gate_fd) : -EOWNERDEAD;
     if (n > 0)
         still = who_still(w, &f->subject.flow, f->subject.process);
-    if (!still)
-        flow_judge_again(f);
-    else if (n > 0)
-        take_up(f, (unsigned)n);
     *gone = *gone || n == -ECONNREFUSED;
-    return still && (n > 0 || n == -ECONNREFUSED);
+    if (!still) {
+        flow_judge_again(f);
+        return -EOWNERDEAD;
+    }
+    if (n > 0)
+        take_up(f, (unsigned)n);
+    return n;
 }
 
-bool flow_pump_up(struct flow *f)
+/* A batch that is not full leaves nothing behind but what came meanwhile, or an error: epoll tells
+ * of both. Only who ends the flow afterwards has to read to_end. */
+static bool may_have_more(int n, bool to_end)
+{
+    return n == BATCH || n == -ECONNREFUSED || (to_end && n > 0);
+}
+
+static bool pump_up(struct flow *f, bool to_end)
 {
     bool gone = false, more = true;
     f->holds++;
-    for (int i = 0; i < ROUNDS && more && f->state == FLOW_OPEN; i++)
-        more = pump_up_once(f, &gone);
+    for (int i = 0; i < ROUNDS && more && f->state == FLOW_OPEN; i++) {
+        const int n = pump_up_once(f, &gone);
+        more = may_have_more(n, to_end || gone);
+    }
     if (gone && !more && f->state == FLOW_OPEN)
         flow_end(f, NULL);
     more = more && f->state == FLOW_OPEN;
     f->holds--;
     flow_release(f);
     return more;
+}
+
+bool flow_pump_up(struct flow *f)
+{
+    return pump_up(f, false);
+}
+
+bool flow_empty(struct flow *f)
+{
+    return pump_up(f, true);
 }
 
 /* Passes n datagrams of the server on. */
@@ -168,21 +190,21 @@ static void take_down(struct flow *f, unsigned n)
     udp_table_use(f->udp->table, &f->entry, flow_now_ms(), FLOW_IDLE);
     if (!refused)
         return;
-    (void)flow_pump_up(f); /* whoever has its port now may have sent something */
+    (void)flow_empty(f); /* whoever has its port now may have sent something */
     if (f->state == FLOW_OPEN)
         flow_end(f, NULL);
 }
 
 void flow_pump_down(struct flow *f)
 {
-    bool refused = false;
-    int n = 1;
+    bool refused = false, more = true;
     f->holds++;
-    for (int i = 0; i < ROUNDS && f->state == FLOW_OPEN && (n > 0 || n == -ECONNREFUSED); i++) {
-        n = read_batch(f->udp->batch, f->server_fd);
+    for (int i = 0; i < ROUNDS && f->state == FLOW_OPEN && more; i++) {
+        const int n = read_batch(f->udp->batch, f->server_fd);
         refused = refused || n == -ECONNREFUSED; /* what it said before is delivered still */
         if (n > 0)
             take_down(f, (unsigned)n);
+        more = may_have_more(n, refused);
     }
     if (refused && f->state == FLOW_OPEN)
         flow_refused(f);

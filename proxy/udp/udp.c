@@ -135,7 +135,7 @@ void udp_open(struct udp *u, const struct subject *s, const struct verdict *v, c
 static void finish(struct flow *f)
 {
     f->holds++;
-    bool more = f->state == FLOW_OPEN && flow_pump_up(f);
+    bool more = f->state == FLOW_OPEN && flow_empty(f);
     if (!more && (f->state == FLOW_OPEN || f->state == FLOW_REFUSED))
         flow_end(f, NULL);
     f->holds--;
