@@ -31,7 +31,7 @@ static void write_fold(void *context, const struct record *r)
     CLEANUP_BUFFER struct buffer packed = {0};
     record_pack(r, &packed);
     if (!buffer_failed(&packed))
-        ipc_send_lazily(s->keeper, IPC_RECORD, packed.data, packed.len);
+        ipc_send(s->keeper, IPC_RECORD, 0, packed.data, packed.len, -1);
 }
 
 void submit_flush(struct submit *s)
@@ -108,7 +108,11 @@ struct submit_ticket *submit_record(struct submit *s, const struct record *r, su
         return NULL;
     }
     if (!done) {
-        *status = ipc_send_lazily(s->keeper, IPC_RECORD, packed.data, packed.len);
+        /* How a connection ended decides nothing any more. Whatever else nobody waits for may be
+         * what a later record is to be understood by, and comes before it. */
+        *status = r->event == RECORD_CLOSE
+                      ? ipc_send_lazily(s->keeper, IPC_RECORD, packed.data, packed.len)
+                      : ipc_send(s->keeper, IPC_RECORD, 0, packed.data, packed.len, -1);
         return NULL;
     }
     struct submit_ticket *t = malloc(sizeof *t);

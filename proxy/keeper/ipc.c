@@ -31,7 +31,7 @@ struct waiting {
 enum { RECEIVED_MAX = 16, SENT_MAX = 16 };
 
 /* How long a message that nobody waits for may wait for company. */
-#define LAZY_US 20000
+#define LAZY_US 5000
 
 /* Room for what is received in one call. Pages that no message reaches are never touched. */
 struct inbox {

@@ -28,6 +28,9 @@
 /* Copied at once. A message that does not fill it costs less so than the two calls of a pipe; who
  * fills it has more to say, and gets one. */
 #define COPY_SIZE 16384
+/* A process that reads slowly gets pipes before copies have used up what its next connections'
+ * first words need. */
+#define COPY_ROOM (1u << 20)
 /* Less than this at once is most likely all that was there: not worth another try. What comes
  * behind it wakes us, as it does in any case. */
 #define ALL_THERE_WAS 4096
@@ -235,7 +238,8 @@ static ssize_t copy(struct flow *f)
     const struct relay_events *events = &f->relay->events;
     uint8_t chunk[COPY_SIZE];
     /* What was read cannot be left unread, so room for all of it comes first. */
-    if (!holder_take(&f->relay->holder, LIMIT_BYTES, sizeof chunk))
+    const size_t room = f->observed ? sizeof chunk : COPY_ROOM;
+    if (!holder_take(&f->relay->holder, LIMIT_BYTES, room))
         return -ENOBUFS;
     ssize_t n = recv(f->from, chunk, sizeof chunk, MSG_DONTWAIT);
     int failed = n < 0 ? -errno : 0;
@@ -243,7 +247,8 @@ static ssize_t copy(struct flow *f)
         events->seen(events->context, chunk, (size_t)n);
     if (n > 0)
         failed = send_copied(f, chunk, (size_t)n);
-    holder_give(&f->relay->holder, LIMIT_BYTES, sizeof chunk - f->first_len);
+    holder_give(&f->relay->holder, LIMIT_BYTES, room - f->first_len);
+    f->bytes += (uint64_t)MAX(n, 0);
     f->much = n == sizeof chunk;
     return failed ? failed : n;
 }
@@ -259,6 +264,7 @@ static ssize_t fill_pipe(struct flow *f)
     if (n < 0)
         return -errno;
     f->in_pipe = (size_t)n;
+    f->bytes += (uint64_t)n;
     f->much = n >= ALL_THERE_WAS;
     return n;
 }
@@ -319,7 +325,6 @@ static ssize_t take(struct flow *f)
         tell(f->relay, (int)n);
     } else {
         f->eof = n == 0;
-        f->bytes += (uint64_t)n;
     }
     return n;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Bytes both ways between two sockets: copied while there is little of them, by splice(2) when there
- * is much. A pipe is held only while there is something in it. As long as the session must know what
- * is said, it pushes the client's bytes itself and sees the server's. */
+ * Bytes both ways between two sockets: copied while there is little of them, by splice(2) when
+ * there is much. A pipe is held only while there is something in it. As long as the session must
+ * know what is said, it pushes the client's bytes itself and sees the server's. */
 #pragma once
 
 #include <stdbool.h>

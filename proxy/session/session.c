@@ -207,6 +207,7 @@ void session_relay(struct session *s)
 void session_hand_to_dns(struct session *s)
 {
     set_abrupt(s, false);
+    event_del(s->client_event); /* whose descriptor is another's from here on */
     dns_server_take(s->engine->dns, fd_steal(&s->client_fd), &s->subject.flow,
                     s->subject.process ? process_ref(s->subject.process) : NULL, s->first,
                     s->first_len);

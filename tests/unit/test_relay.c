@@ -252,6 +252,7 @@ static void test_gone(void **state)
         event_base_loop(p.base, EVLOOP_NONBLOCK);
     assert_true(p.done);
     assert_true(p.failed == -EPIPE || p.failed == -ECONNRESET);
+    assert_int_equal(relay_bytes(p.relay, RELAY_UP), 3);
     tear_down(&p);
 }
 
