@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Sockets that are used again. connect(2) to AF_UNSPEC takes a socket that chose no port itself out
- * of the kernel's table (__udp_disconnect), and the next connect binds it to another, chosen at
- * random as for a new socket (inet_autobind, udp_lib_get_port). */
+ * of the kernel's table (__udp_disconnect), and the next connect binds it to one that is drawn at
+ * random, as for a new socket (inet_autobind, udp_lib_get_port). */
 #include "dns/ports.h"
 
 #include <errno.h>
@@ -15,7 +15,8 @@
 enum {
     SPARE_MAX = 32,
     /* A datagram whose socket was looked up just before the socket left its port may still arrive
-     * afterwards. It is found and thrown away before the next use, which does not come at once. */
+     * afterwards. It is found and thrown away before the next use, which does not come at once; if
+     * it should come later still, it is a forgery like any other: id and question do not fit. */
     REST_MS = 2,
 };
 
@@ -53,13 +54,18 @@ static void port_free(struct port *p)
     free(p);
 }
 
+static void free_oldest(struct ports *p)
+{
+    struct port *port = STAILQ_FIRST(&p->spare);
+    STAILQ_REMOVE_HEAD(&p->spare, link);
+    p->n_spare--;
+    port_free(port);
+}
+
 void ports_free(struct ports *p)
 {
-    while (p && !STAILQ_EMPTY(&p->spare)) {
-        struct port *port = STAILQ_FIRST(&p->spare);
-        STAILQ_REMOVE_HEAD(&p->spare, link);
-        port_free(port);
-    }
+    while (p && !STAILQ_EMPTY(&p->spare))
+        free_oldest(p);
     free(p);
 }
 
@@ -116,6 +122,10 @@ int port_take(struct ports *ports, int64_t now_ms, port_ready *ready, void *cont
 {
     struct port *p = take_spare(ports, now_ms);
     int r = p ? 0 : port_new(ports, &p);
+    if ((r == -EMFILE || r == -ENFILE) && !STAILQ_EMPTY(&ports->spare)) {
+        free_oldest(ports);
+        r = port_new(ports, &p);
+    }
     if (r)
         return r;
     p->ready = ready;

@@ -19,8 +19,8 @@ struct ports *ports_new(struct event_base *base) NODISCARD NONNULL(1);
 /* Every port was given back; accepts NULL. */
 void ports_free(struct ports *p);
 
-/* A UDP socket that is bound to nothing and holds nothing: connecting it gives it a port that no
- * question had it on before. now_ms: of a clock that does not jump. Returns 0 or a negative errno.
+/* A UDP socket that is bound to nothing and holds nothing: connecting it draws its port
+ * anew. now_ms: of a clock that does not jump. Returns 0 or a negative errno.
  */
 int port_take(struct ports *p, int64_t now_ms, port_ready *ready, void *context,
               struct port **out) NODISCARD NONNULL(1, 3, 5);

@@ -289,11 +289,13 @@ static void hand_over(struct ipc *ipc, size_t i)
         fd_close(&m.fd);
         return;
     }
-    if (n < sizeof in->headers[i] || (msg->msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+    if (n < sizeof in->headers[i] || (msg->msg_flags & MSG_TRUNC)) {
         fd_close(&m.fd);
         hang_up(ipc);
         return;
     }
+    if (msg->msg_flags & MSG_CTRUNC)
+        fd_close(&m.fd); /* more than one, or none was free to receive it by: it came without */
     m.type = (enum ipc_type)in->headers[i].type;
     m.id = in->headers[i].id;
     m.data = in->data[i];

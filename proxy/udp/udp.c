@@ -69,7 +69,9 @@ void udp_take_socket(struct udp *u, struct ipc_message *m)
         TAILQ_REMOVE(&u->asking, f, queued);
         u->n_asking--;
         f->state = FLOW_RECORDING;
-        if (status < 0 || m->fd < 0)
+        if (status == 0 && m->fd < 0)
+            status = -EMFILE; /* it was sent, and could not be received */
+        if (status < 0)
             flow_fail(f, flow_error(-status));
         else
             flow_take_socket(f, fd_steal(&m->fd));
