@@ -106,7 +106,7 @@ LOG=$LAB/log/keeper.jsonl
 inside_start --policy "$policy" || exit 1
 syns=$(lab_syns "$THIRD_IP")
 inside_ask "$LAB/tmp/still -r -t 60000 $THIRD_IP 7 5" >/dev/null
-wait_for 10 reader_stopped
+check - "somebody reads a file for the keeper" wait_for 10 reader_stopped
 reader=$STOPPED
 kill -s KILL "$KEEPER"
 check R02 "when the keeper is killed, who reads for it ends" wait_for 10 lab_gone "$reader"

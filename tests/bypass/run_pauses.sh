@@ -61,6 +61,7 @@ inside "crowd $THIRD_IP 7 3 $INSIDE/woken >woken.out 2>&1 &"
 check - "connections are open before all stand still" wait_for 10 test -e "$INSIDE/woken.open"
 filter=("$KEEPER" "$proxy" "$packet")
 mapfile -t command < <(pgrep -f "inside-loop $INSIDE|crowd $THIRD_IP" | grep -vx "$KEEPER")
+check - "the command's processes are found" test ${#command[@]} -ge 2
 for pid in "${command[@]}" "${filter[@]}"; do
     kill -s STOP "$pid"
     wait_for 5 stopped "$pid" || not_ok R01 "all stand still"
