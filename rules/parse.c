@@ -13,7 +13,7 @@
 #include "rules/word.h"
 
 /* The total keeps a few files that include each other's like from being read for ever. */
-enum { INCLUDE_DEPTH_MAX = 16, INCLUDE_TOTAL_MAX = 10000, ERRORS_MAX = 20 };
+enum { INCLUDE_DEPTH_MAX = 16, INCLUDE_TOTAL_MAX = 10000 };
 
 /* A file that is being read, and who included it. */
 struct frame {
@@ -362,12 +362,13 @@ static void read_line(struct parser *p, struct frame *f, struct span line)
 static bool give_up(struct parser *p, size_t line)
 {
     struct reporter *r = &p->reporter;
-    if (p->full || r->errors < ERRORS_MAX)
+    if (p->full || r->errors < REPORTER_ERRORS_MAX)
         return p->full;
     p->full = true;
     r->line = line;
     r->columns = NULL;
     r->soft = false;
+    r->errors = 0; /* this one is told */
     reporter_error(r, 0,
                    "there are too many errors, so reading stops here; mend those above, or "
                    "name a policy file");

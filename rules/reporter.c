@@ -45,6 +45,8 @@ void reporter_error(struct reporter *r, size_t at, const char *format, ...)
         r->failed = true;
         r->errors++;
     }
+    if (!r->soft && r->errors > REPORTER_ERRORS_MAX)
+        return;
     va_start(args, format);
     say(r, r->soft ? DIAGNOSTIC_WARNING : DIAGNOSTIC_ERROR, r->file, r->line, offset_of(r, at) + 1,
         r->soft ? " (skipped)" : "", format, args);

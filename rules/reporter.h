@@ -14,6 +14,8 @@ struct span {
     size_t at; /* offset in the line */
 };
 
+enum { REPORTER_ERRORS_MAX = 20 };
+
 struct reporter {
     const struct policy_options *options;
     const char *file;
@@ -24,7 +26,7 @@ struct reporter {
     bool soft;     /* --lenient: errors of this line are warnings, and it is skipped */
     bool bad;      /* this line has an error, soft or not */
     bool failed;   /* the policy is refused */
-    size_t errors; /* that were told, of all lines */
+    size_t errors; /* of all lines; no more than REPORTER_ERRORS_MAX are told */
 };
 
 void reporter_error(struct reporter *r, size_t at, const char *format, ...) PRINTF(3, 4)

@@ -11,6 +11,8 @@
 #include "rules/policy.h"
 
 #define URL_MAX 400
+/* A look-up and the connection that it is for. */
+#define ONCE_US (10 * 1000000u)
 
 static bool all_of(const char *s, size_t len, const char *beside)
 {
@@ -285,7 +287,13 @@ bool line_of_resolver(const struct summary_row *row, struct line *out)
 
 bool line_is_once(const struct line *l)
 {
-    return l->count - l->looked_up <= 1 && l->looked_up <= 2 && l->n_seen <= 1;
+    if (l->count <= 1)
+        return true;
+    /* One try is looked up twice, for both families, and then connected to: by one process that is
+     * known, about one name, within seconds. */
+    bool one_name = l->class != LINE_IP || l->looked_up == 0;
+    return l->count - l->looked_up <= 1 && l->looked_up <= 2 && l->n_seen == 1 && l->runs <= 1 &&
+           one_name && l->last_us - l->first_us <= ONCE_US;
 }
 
 void line_write(const struct line *l, struct buffer *out)

@@ -32,6 +32,11 @@ int cli_text(void *field, const char *value)
     return *value ? 0 : -EINVAL;
 }
 
+int cli_path(void *field, const char *value)
+{
+    return strcmp(value, "-") == 0 ? -EINVAL : cli_text(field, value);
+}
+
 int cli_add(void *field, const char *value)
 {
     struct cli_list *list = field;

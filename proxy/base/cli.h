@@ -87,6 +87,8 @@ const struct cli_command *cli_nearest(const struct cli_command *const *table, si
 /* Setters. */
 int cli_flag(void *field, const char *value); /* bool */
 int cli_text(void *field, const char *value); /* const char *; not empty */
+/* The same, of a file that is no stream: - is refused. */
+int cli_path(void *field, const char *value);
 int cli_any(void *field, const char *value);  /* const char *; may be empty */
 int cli_add(void *field, const char *value);  /* struct cli_list */
 

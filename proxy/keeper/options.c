@@ -51,12 +51,6 @@ static const char *resolver_fault(const char *value)
     return resolver_parse(value, &scrap, &why) ? why : NULL;
 }
 
-/* - means a stream elsewhere; these are files, and nobody wants one of that name. */
-static int set_file(void *field, const char *value)
-{
-    return strcmp(value, "-") == 0 ? -EINVAL : cli_text(field, value);
-}
-
 static int set_repo(void *field, const char *value)
 {
     const char *slash = strchr(value, '/');
@@ -125,14 +119,14 @@ static const struct cli_option rows[] = {
     {.name = "log",
      .value = "FILE",
      .kind = CLI_FILE,
-     .set = set_file,
+     .set = cli_path,
      .field = FIELD(log),
      .must = "it is a file, which records are appended to; one of that name is ./-",
      .help = "where records are appended (default: ./egress.jsonl)"},
     {.name = "suggest",
      .value = "FILE",
      .kind = CLI_FILE,
-     .set = set_file,
+     .set = cli_path,
      .field = FIELD(suggest),
      .must = "it is a new file; one of that name is ./-",
      .help = "write what was denied as a policy, with comments, to this new file"},

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "audit/record_line.h"
 #include "base/say.h"
@@ -31,7 +32,9 @@ struct explain {
     char then[80];          /* digest of the policy that the log says was in force */
     size_t told, mentioned; /* mentioned: records of that number, decisions or not */
     size_t strange;         /* lines of a log that are no records */
-    char *newest; /* what there is to say of the newest denial so far; malloc'd, or NULL */
+    bool looking;           /* for the newest denial, which is told when the log is read again */
+    size_t newest_at;       /* its line, from 1; 0: none yet */
+    char *newest; /* of what cannot be read again: what there is to say of it; malloc'd, or NULL */
     size_t newest_len;
     bool bad;
 };
@@ -70,7 +73,8 @@ static void tell(struct explain *x, const struct event *e, const struct explain_
 }
 
 /* Which denial is the newest is known at the end of the log, and the names that it needs are those
- * that were resolved before it: so each is told to memory, in place of the one before. */
+ * that were resolved before it: where there is no second time, each is told to memory, in place of
+ * the one before. */
 static void keep_newest(struct explain *x, const struct event *e, const struct explain_record *r)
 {
     char *text = NULL;
@@ -139,8 +143,14 @@ static void take_json(struct explain *x, const char *line, size_t len, size_t nu
     keep_policy(x, root);
     r.policy_sha256 = x->then[0] ? x->then : NULL;
     x->strange += root == NULL;
-    if (x->log && !x->conn && !x->seq) {
-        if (judged > 0 && is_denial(&r))
+    if (judged != 0 && is_denial(&r) && x->looking)
+        x->newest_at = number;
+    if (x->looking || (x->newest_at && number != x->newest_at))
+        return;
+    if (x->log && !x->conn && !x->seq && !x->newest_at) {
+        if (judged < 0 && is_denial(&r))
+            say_fault(x, number, error.text);
+        else if (judged > 0 && is_denial(&r))
             keep_newest(x, e, &r);
     } else if (is_wanted(x, &r, conn)) {
         x->mentioned += root != NULL;
@@ -178,7 +188,8 @@ static int take_line(void *context, const char *line, size_t len, size_t number)
     struct explain *x = context;
     size_t blank = 0;
     if (!line) {
-        say_fault(x, number, "the line is longer than 1 MiB");
+        if (!x->looking)
+            say_fault(x, number, "the line is longer than 1 MiB");
         return 0;
     }
     while (blank < len && strchr(" \t\r", line[blank]) && line[blank])
@@ -229,10 +240,34 @@ static void say_nothing_found(struct explain *x)
         say_error("'%s' holds no event", x->name);
 }
 
+/* Finds the newest denial, so that no other one need be explained. Leaves a reader that has seen
+ * nothing. Returns 0 or a negative errno. */
+static int look_for_newest(struct explain *x, const char *path)
+{
+    x->looking = true;
+    int result = lines_read(path, take_line, NULL, x);
+    x->looking = false;
+    event_reader_free(x->reader);
+    x->reader = event_reader_new(EVENT_READER_NAMES);
+    x->then[0] = '\0';
+    x->strange = 0;
+    return x->reader ? result : -ENOMEM;
+}
+
+static bool can_be_read_again(const char *path)
+{
+    struct stat st;
+    return strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 static void take_file(struct explain *x, const char *path)
 {
+    int result = 0;
     x->name = strcmp(path, "-") == 0 ? "<stdin>" : path;
-    int result = lines_read(path, take_line, NULL, x);
+    if (x->log && !x->conn && !x->seq && can_be_read_again(path))
+        result = look_for_newest(x, path);
+    if (result == 0)
+        result = lines_read(path, take_line, NULL, x);
     if (result < 0) {
         say_error("cannot read '%s': %s", x->name, strerror(-result));
         x->bad = true;
