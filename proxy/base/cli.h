@@ -89,8 +89,8 @@ int cli_flag(void *field, const char *value); /* bool */
 int cli_text(void *field, const char *value); /* const char *; not empty */
 /* The same, of a file that is no stream: - is refused. */
 int cli_path(void *field, const char *value);
-int cli_any(void *field, const char *value);  /* const char *; may be empty */
-int cli_add(void *field, const char *value);  /* struct cli_list */
+int cli_any(void *field, const char *value); /* const char *; may be empty */
+int cli_add(void *field, const char *value); /* struct cli_list */
 
 /* The shells that there is completion for; NULL at the end. */
 extern const char *const cli_shells[];
