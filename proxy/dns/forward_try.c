@@ -37,9 +37,9 @@ static int64_t now_ms(void)
 static int wait_on(struct inquiry *q)
 {
     int64_t left = MAX(q->try_until - now_ms(), 0);
-    const struct timeval tv = {.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000};
     if (q->port)
         return port_wait(q->port, left);
+    const struct timeval tv = {.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000};
     return event_add(q->event, &tv) ? -ENOMEM : 0;
 }
 

@@ -54,18 +54,19 @@ static void port_free(struct port *p)
     free(p);
 }
 
-static void free_oldest(struct ports *p)
+/* The one that has rested longest; there is one. */
+static struct port *take_oldest(struct ports *p)
 {
     struct port *port = STAILQ_FIRST(&p->spare);
     STAILQ_REMOVE_HEAD(&p->spare, link);
     p->n_spare--;
-    port_free(port);
+    return port;
 }
 
 void ports_free(struct ports *p)
 {
     while (p && !STAILQ_EMPTY(&p->spare))
-        free_oldest(p);
+        port_free(take_oldest(p));
     free(p);
 }
 
@@ -108,8 +109,7 @@ static struct port *take_spare(struct ports *ports, int64_t now_ms)
     char scrap;
     struct port *p;
     while ((p = STAILQ_FIRST(&ports->spare)) && now_ms - p->rests_since >= REST_MS) {
-        STAILQ_REMOVE_HEAD(&ports->spare, link);
-        ports->n_spare--;
+        take_oldest(ports);
         if (recv(p->fd, &scrap, sizeof(scrap), MSG_DONTWAIT) < 0 && errno == EAGAIN)
             return p;
         port_free(p);
@@ -123,7 +123,7 @@ int port_take(struct ports *ports, int64_t now_ms, port_ready *ready, void *cont
     struct port *p = take_spare(ports, now_ms);
     int r = p ? 0 : port_new(ports, &p);
     if ((r == -EMFILE || r == -ENFILE) && !STAILQ_EMPTY(&ports->spare)) {
-        free_oldest(ports);
+        port_free(take_oldest(ports));
         r = port_new(ports, &p);
     }
     if (r)

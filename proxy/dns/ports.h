@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Sockets for questions to resolvers, each question from a port of its own that the kernel picks at
  * random. To make and close a socket costs more than all else that a question needs, so one that is
- * done is taken off its port and used again from another. */
+ * done is taken off its port and used again. */
 #pragma once
 
 #include <stdint.h>
@@ -19,9 +19,8 @@ struct ports *ports_new(struct event_base *base) NODISCARD NONNULL(1);
 /* Every port was given back; accepts NULL. */
 void ports_free(struct ports *p);
 
-/* A UDP socket that is bound to nothing and holds nothing: connecting it draws its port
- * anew. now_ms: of a clock that does not jump. Returns 0 or a negative errno.
- */
+/* A UDP socket that is bound to nothing and holds nothing: connecting it draws its port anew.
+ * now_ms: of a clock that does not jump. Returns 0 or a negative errno. */
 int port_take(struct ports *p, int64_t now_ms, port_ready *ready, void *context,
               struct port **out) NODISCARD NONNULL(1, 3, 5);
 /* Its descriptor, which stays its own. */

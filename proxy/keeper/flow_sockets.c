@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The sockets in the gate that the proxy asks for, one for each flow of UDP. What is asked for
- * within one turn of the loop is made in one visit to the gate, behind the records that were
- * submitted before it: their answers and the sockets then find the proxy in one wake-up. */
+ * within one turn of the loop is made in one visit to the gate, as a rule behind the records that
+ * were submitted before it: their answers and the sockets then find the proxy in one wake-up. */
 #include "keeper/keeper.h"
 
 #include <errno.h>

@@ -159,7 +159,7 @@ static void on_gate(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    (void)flow_pump_up(arg);
+    flow_pump_up(arg);
 }
 
 static void on_server(evutil_socket_t fd, short what, void *arg)

@@ -95,12 +95,12 @@ const char *flow_error(int code);
 
 /* relay.c: its datagrams. */
 struct batch *batch_new(void) NODISCARD;
-/* Passes on what waits, as far as one turn of the loop should: up returns true when more may wait.
- * The flow may have ended, and be gone where nobody holds it. */
-bool flow_pump_up(struct flow *f) NONNULL(1);
-/* The same for who ends it when there is no more: false means that nothing was there at the end. */
-bool flow_empty(struct flow *f) NONNULL(1);
+/* Pass on what waits, as far as one turn of the loop should. The flow may have ended, and be gone
+ * where nobody holds it. */
+void flow_pump_up(struct flow *f) NONNULL(1);
 void flow_pump_down(struct flow *f) NONNULL(1);
+/* As flow_pump_up(), for who ends the flow when there is no more: true when more may wait. */
+bool flow_empty(struct flow *f) NONNULL(1);
 
 /* record.c: its records. done (may be NULL) as of submit_record. */
 struct submit_ticket *flow_record_connect(const struct flow *f, enum record_outcome outcome,

@@ -125,7 +125,7 @@ static void take_up(struct flow *f, unsigned n)
         flow_refused(f);
 }
 
-/* One batch: how many datagrams it had, or a negative errno, where nothing was read. *gone: the
+/* One batch: how many datagrams were passed on, or a negative errno where none were. *gone: the
  * client has closed its socket. */
 static int pump_up_once(struct flow *f, bool *gone)
 {
@@ -169,9 +169,9 @@ static bool pump_up(struct flow *f, bool to_end)
     return more;
 }
 
-bool flow_pump_up(struct flow *f)
+void flow_pump_up(struct flow *f)
 {
-    return pump_up(f, false);
+    (void)pump_up(f, false);
 }
 
 bool flow_empty(struct flow *f)

@@ -153,7 +153,7 @@ static void drain_one(struct flow *f, uint64_t now)
     if (late && (f->state == FLOW_WAITING || f->state == FLOW_ASKING))
         flow_fail(f, "interrupted");
     else if (f->state == FLOW_OPEN && awaits)
-        (void)flow_pump_up(f);
+        flow_pump_up(f);
     else
         finish(f);
 }

@@ -24,8 +24,8 @@ struct keeper {
     struct ipc *ipc;
     int32_t socket_status, record_status;
     bool silent;      /* leaves questions for sockets unanswered */
-    bool slow;        /* and records, for now: */
-    uint32_t written; /* the last of them */
+    bool slow;        /* leaves records unanswered as well */
+    uint32_t written; /* the newest record that it left so */
     int gate;         /* the next socket to hand out */
     unsigned asked;
     struct record records[RECORDS];
