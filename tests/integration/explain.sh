@@ -40,6 +40,12 @@ done < <(jq -r 'select(.event == "connect" or .event == "query") | .seq' "$AUDIT
 check_equal - "of every decision it says what the filter did" "$decisions" "$agrees"
 check - "of which there are some" test "$decisions" -ge 3
 
+newest=$(jq -r 'select(.policy == "deny" or .outcome == "denied") | .seq' "$AUDIT" | tail -n 1)
+check - "a log alone tells its newest denial" \
+    test -n "$newest" -a "$(explain)" = "$(explain --seq "$newest")"
+check_equal - "also where it can be read only once" "$(explain)" \
+    "$("$EGRESS" explain --policy "$POLICY" --log - <"$AUDIT")"
+
 # The same log under another policy.
 sed -i 's/^denied.example.*/denied.example/' "$POLICY"
 check - "mended, the policy allows it, and the log is told to be of another" \
